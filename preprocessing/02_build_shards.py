@@ -1,0 +1,44 @@
+"""Step 2: cut photographs into train, val and test, and write HDF5 shards of L and ab at 32, 64 and 128 px.
+
+In:  the photographs of step 1 (`--data`, or the embedded ones).
+Out: shards/<source>/<resolution>/<split>-00000-of-00016.h5 and shards/<source>/manifest.json, which counts what was
+     read and skipped and holds the ab prior. 65,000 Tiny ImageNet photographs take about a minute on two cores.
+"""
+
+import argparse
+
+from preprocessing.front_door import add_data_argument, run
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_data_argument(parser)
+    parser.add_argument("--resolutions", nargs="+", type=int, choices=(32, 64, 128), default=[32, 64, 128], metavar="PX")
+    parser.add_argument("--crops", type=int, default=0, help="random crops of each training photograph (default: its centre)")
+    arguments = parser.parse_args()
+    if not 0 <= arguments.crops <= 1024:
+        parser.error("--crops takes 0 to 1024")
+
+    from preprocessing.build import build_shards, resolutions_of
+    from preprocessing.sources import EMBEDDED, EMBEDDED_TRAINING, open_embedded, open_source
+
+    if arguments.data:
+        sources = [(open_source(arguments.data), arguments.crops)]
+    else:
+        sources = [(open_embedded(EMBEDDED), 0), (open_embedded(EMBEDDED_TRAINING), arguments.crops or 64)]
+    for source, crops in sources:
+        manifest = build_shards(source, resolutions_of(source, sorted(set(arguments.resolutions))), crops)
+        report(manifest)
+
+
+def report(manifest):
+    for reason, ids in (("unreadable", manifest["skipped"]), ("near-copies of test photographs", manifest["near_copies"])):
+        if ids:
+            print(f"left out, {reason}: {len(ids)} ({', '.join(list(ids)[:5])}{', ...' * (len(ids) > 5)})")
+    for side, splits in manifest["resolutions"].items():
+        counts = ", ".join(f"{entry['images']} {split}" for split, entry in splits.items())
+        print(f"shards/{manifest['source']}/{side}: {counts}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,1 @@
+"""Photographs into HDF5 shards of L and ab at 32, 64 and 128 px, and batches out of them."""

@@ -1,0 +1,126 @@
+"""Batches out of shards: shuffled and mirrored for training, in order and complete for evaluation."""
+
+import queue
+import threading
+from collections import OrderedDict
+
+import numpy as np
+
+from preprocessing.files import UserError
+from preprocessing.lab import AB_ZERO
+from preprocessing.shards import list_shards, read_ab, read_shard
+
+GRAY_MAX_AB = 2  # CIE ab units; a photograph with no |ab| above it teaches nothing but gray
+SHUFFLED_SHARDS = 4  # shards whose images are mixed; photographs lie in shards in the order of their hashes
+QUEUED_BATCHES = 8
+
+
+class TrainingBatches:
+    """An endless stream of batches that depends only on the shards, the seed and the step.
+
+    Attributes
+    ----------
+    images : int, photographs of an epoch (gray ones are left out)
+    gray : int, how many were left out
+    steps_per_epoch : int, whole batches in an epoch
+    """
+
+    def __init__(self, source, resolution, batch_size, seed, root="shards"):
+        self._paths = list_shards(source, resolution, "train", root)
+        self._seed = seed
+        self._rows = [_coloured_rows(path) for path in self._paths]
+        self.images = sum(len(rows) for rows, _ in self._rows)
+        self.gray = sum(count for _, count in self._rows) - self.images
+        if not self.images:
+            raise UserError(f"the train shards of {source} at {resolution} px hold no colour photograph")
+        self.batch_size = min(batch_size, self.images)
+        self.steps_per_epoch = self.images // self.batch_size
+
+    def from_step(self, step):
+        """Yield `(L, ab)` from batch `step` on: (B, S, S, 1) and (B, S, S, 2) uint8, read by a thread of its own."""
+        batches = queue.Queue(QUEUED_BATCHES)
+        stopped = threading.Event()
+
+        def put(item):
+            while not stopped.is_set():
+                try:
+                    return batches.put(item, timeout=0.2)
+                except queue.Full:
+                    continue
+
+        def read():
+            try:
+                for batch in self._generate(step):
+                    put(batch)
+                    if stopped.is_set():
+                        return
+            except BaseException as error:  # noqa: BLE001 - raised again where the batch is waited for
+                put(error)
+
+        threading.Thread(target=read, daemon=True).start()
+        try:
+            while True:
+                batch = batches.get()
+                if isinstance(batch, BaseException):
+                    raise batch
+                yield batch
+        finally:
+            stopped.set()
+
+    def _generate(self, step):
+        shards = OrderedDict()  # the last ones read
+        while True:
+            epoch, start = divmod(step, self.steps_per_epoch)
+            order = self._epoch_order(epoch)
+            for index in range(start, self.steps_per_epoch):
+                chosen = order[index * self.batch_size : (index + 1) * self.batch_size]
+                L, ab = self._gather(chosen, shards)
+                yield mirror(L, ab, np.random.default_rng([self._seed, 1, step]))
+                step += 1
+
+    def _epoch_order(self, epoch):
+        """(images, 2) int64 of shard and row: groups of shards in random order, shuffled within a group."""
+        random = np.random.default_rng([self._seed, 0, epoch])
+        shard_order = random.permutation(len(self._paths))
+        groups = []
+        for start in range(0, len(shard_order), SHUFFLED_SHARDS):
+            group = [
+                np.stack([np.full(len(rows), shard), rows], axis=1)
+                for shard in shard_order[start : start + SHUFFLED_SHARDS]
+                for rows in [self._rows[shard][0]]
+            ]
+            groups.append(random.permutation(np.concatenate(group)))
+        return np.concatenate(groups)
+
+    def _gather(self, chosen, shards):
+        L, ab = [None] * len(chosen), [None] * len(chosen)
+        for place, (index, row) in enumerate(chosen):
+            if index not in shards:
+                shards[index] = read_shard(self._paths[index])
+                while len(shards) > 2 * SHUFFLED_SHARDS:
+                    shards.popitem(last=False)
+            shards.move_to_end(index)
+            L[place], ab[place] = shards[index].L[row], shards[index].ab[row]
+        return np.stack(L), np.stack(ab)
+
+
+def _coloured_rows(path):
+    """The rows of a shard that are not gray, and how many rows it has; reads, and so verifies, all of its ab."""
+    ab = read_ab(path)
+    # uint8 arithmetic that wraps: |ab| <= 2 is the five codes from 126 on
+    coloured = ((ab - np.uint8(AB_ZERO - GRAY_MAX_AB)) > 2 * GRAY_MAX_AB).any(axis=(1, 2, 3))
+    return np.flatnonzero(coloured), len(ab)
+
+
+def mirror(L, ab, random):
+    """Mirror each image left to right with probability 1/2; L and ab together."""
+    flipped = random.random(len(L)) < 0.5
+    L[flipped] = L[flipped, :, ::-1]
+    ab[flipped] = ab[flipped, :, ::-1]
+    return L, ab
+
+
+def in_order(L, ab, batch_size):
+    """Yield every image once, in order; the last batch may be smaller."""
+    for start in range(0, len(L), batch_size):
+        yield L[start : start + batch_size], ab[start : start + batch_size]

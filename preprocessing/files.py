@@ -1,0 +1,55 @@
+"""Files that are whole or absent, and the one error class for what a user can mend."""
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+
+
+class UserError(Exception):
+    """A mistake or a condition that the user can mend; its text is one line that says how."""
+
+
+def write_atomically(path, data):
+    """Write `data` (bytes) under a temporary name and rename it when whole.
+
+    HDF5 files are built in memory and written by this function too: the HDF5 library crashes at exit
+    when the disk fills under a file that it holds open.
+
+    Raises
+    ------
+    UserError
+        The disk is full or the folder cannot be written; nothing is left behind.
+    """
+    path = Path(path)
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        if not isinstance(error, OSError):
+            raise
+        raise UserError(f"cannot write {path}: {error.strerror}; make room or choose another folder") from None
+
+
+@contextlib.contextmanager
+def held(folder):
+    """Hold `folder` for this process: a second one that wants to write there gets a UserError."""
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / ".lock", "w")
+    except OSError as error:
+        raise UserError(f"cannot write in {folder}: {error.strerror}; choose another folder") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"another process is writing in {folder}: wait for it to end") from None
+        yield

@@ -1,0 +1,48 @@
+"""What every numbered script does around its work: catch errors once, and name the data."""
+
+import errno
+import os
+import sys
+from pathlib import Path
+
+from preprocessing.files import UserError
+
+DATA_VARIABLE = "COLORIZE_DATA"
+
+
+def run(main):
+    """Run a script's `main`; exit 2 with one line for an error a user can mend, 130 for Ctrl-C."""
+    script = Path(sys.argv[0]).name
+    try:
+        main()
+    except UserError as error:
+        _stop(script, error, 2)
+    except KeyboardInterrupt:
+        _stop(script, "stopped; the same command goes on from here", 130)
+    except ImportError as error:
+        if "libGL" not in str(error):
+            raise
+        _stop(script, "OpenCV needs the system's libGL: install it (Debian: apt-get install libgl1), or `make results`", 2)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS):
+            raise
+        _stop(script, f"cannot write {error.filename or 'to the disk'}: {error.strerror}", 2)
+
+
+def _stop(script, message, code):
+    print(f"\n{script}: {message}" if code == 130 else f"{script}: error: {message}", file=sys.stderr)
+    sys.stderr.flush()
+    if code == 130:
+        os._exit(code)  # threads and worker processes must not hold up a stop; every file is whole already
+    sys.exit(code)
+
+
+def add_data_argument(parser):
+    """Add `--data PATH [PATH ...]`, by default what COLORIZE_DATA names (separated by `:`)."""
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        metavar="PATH",
+        default=[path for path in os.environ.get(DATA_VARIABLE, "").split(":") if path],
+        help=f"folders, zips or batch files of photographs (default: ${DATA_VARIABLE}, else the embedded photographs)",
+    )

@@ -1,0 +1,150 @@
+"""HDF5 shards of L and ab: the data contract of every network here.
+
+A shard holds up to 4,096 images of one split at one resolution S:
+
+    L          (N, S, S, 1) uint8   L8 = L* x 255 / 100
+    ab         (N, S, S, 2) uint8   a8 = a* + 128, b8 = b* + 128
+    id         (N,) UTF-8           `photo`, or `photo#x,y,width` for a crop
+    build_log  JSON as bytes        what 02_build_shards.py read, skipped and dropped for this shard
+"""
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from preprocessing.files import UserError, write_atomically
+
+SCHEMA = 1
+SHARD_BYTES = 3 * 64 * 64 * 4096  # 4,096 images at 64 px: what one shard takes in memory
+SPLITS = ("train", "val", "test")
+RESOLUTIONS = (32, 64, 128)
+BUILD = "python preprocessing/02_build_shards.py"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """L (N, S, S, 1) uint8, ab (N, S, S, 2) uint8, and N ids."""
+
+    L: np.ndarray
+    ab: np.ndarray
+    id: list[str]
+
+
+def shard_capacity(resolution):
+    """The most images of S x S in one shard: 4,096, fewer at 128 so that a shard stays at 50 MB."""
+    return min(4096, SHARD_BYTES // (3 * resolution**2))
+
+
+def shard_path(folder, resolution, split, index, count):
+    """`<folder>/<resolution>/<split>-00000-of-00016.h5`."""
+    return Path(folder) / str(resolution) / f"{split}-{index:05}-of-{count:05}.h5"
+
+
+def write_shard(path, shard, *, resolution, split, source, build_log):
+    """Write one shard whole, checksummed and chunked along N; raises UserError where it cannot."""
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        file.attrs.update(
+            schema=SCHEMA,
+            resolution=resolution,
+            split=split,
+            source=source,
+            color_space="OpenCV 8-bit CIE Lab, D65",
+            channel_order_read="BGR",
+        )
+        ids = np.array([text.encode() for text in shard.id] or [], dtype="S")
+        width = max(1, ids.dtype.itemsize)
+        data = {"L": shard.L, "ab": shard.ab, "id": ids.astype(h5py.string_dtype("utf-8", width))}
+        for name, array in data.items():
+            chunks = (64, *array.shape[1:])
+            maxshape = (None, *array.shape[1:])  # lets an empty shard have chunks
+            file.create_dataset(name, data=array, dtype=array.dtype, chunks=chunks, maxshape=maxshape, fletcher32=True)
+        file.create_dataset("build_log", data=np.frombuffer(json.dumps(build_log).encode(), np.uint8))
+    write_atomically(path, buffer.getbuffer())
+
+
+def read_shard(path):
+    """Read one shard.
+
+    Raises
+    ------
+    UserError
+        The file is damaged (checksums are compared) or is not a shard by this contract.
+    """
+    return _read(path, lambda file: Shard(file["L"][()], file["ab"][()], [id.decode() for id in file["id"][()]]))
+
+
+def read_ab(path):
+    """Only the ab of a shard: (N, S, S, 2) uint8."""
+    return _read(path, lambda file: file["ab"][()])
+
+
+def read_build_log(path):
+    """The dictionary that was passed to `write_shard`."""
+    return _read(path, lambda file: json.loads(file["build_log"][()].tobytes()))
+
+
+def _read(path, get):
+    mend = f"delete it and run {BUILD} again"
+    try:
+        with h5py.File(path, "r") as file:
+            _check(file, path)
+            return get(file)
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
+        raise UserError(f"{path} is damaged or no shard ({str(error).splitlines()[0][:80]}): {mend}") from None
+
+
+def _check(file, path):
+    if file.attrs.get("schema") != SCHEMA:
+        raise ValueError(f"schema {file.attrs.get('schema')}, not {SCHEMA}")
+    side = int(path.parent.name)
+    count = file["id"].shape[0]
+    for name, channels in (("L", 1), ("ab", 2)):
+        if file[name].dtype != np.uint8 or file[name].shape != (count, side, side, channels):
+            raise ValueError(f"{name} is {file[name].dtype} {file[name].shape}, not uint8 (N, {side}, {side}, {channels})")
+    if file.attrs["split"] != path.name.partition("-")[0]:
+        raise ValueError(f"split {file.attrs['split']}")
+
+
+def list_shards(source, resolution, split, root="shards"):
+    """The paths of every shard of a split, in order.
+
+    Raises
+    ------
+    UserError
+        None is there, or the build was not finished.
+    """
+    folder = Path(root) / source / str(resolution)
+    paths = sorted(folder.glob(f"{split}-*-of-*.h5"))
+    if not paths:
+        raise UserError(f"no {split} shards of {source} at {resolution} px in {folder}: run {BUILD} first")
+    count = int(paths[0].stem.rpartition("-")[2])
+    if paths != [shard_path(folder.parent, resolution, split, index, count) for index in range(count)]:
+        raise UserError(f"{folder} holds {len(paths)} of {count} {split} shards: run {BUILD} again to finish")
+    return paths
+
+
+def read_split(source, resolution, split, root="shards"):
+    """All of a split in one Shard; for val and test, which fit in memory."""
+    shards = [read_shard(path) for path in list_shards(source, resolution, split, root)]
+    return Shard(
+        np.concatenate([shard.L for shard in shards]),
+        np.concatenate([shard.ab for shard in shards]),
+        [id for shard in shards for id in shard.id],
+    )
+
+
+def read_manifest(source, root="shards"):
+    """The manifest beside a source's shards; raises UserError where the build is missing or unfinished."""
+    path = Path(root) / source / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text())
+    except (OSError, ValueError):
+        raise UserError(f"no readable {path}: run {BUILD} first") from None
+    if not manifest.get("complete"):
+        raise UserError(f"the shards of {source} are not finished: run {BUILD} again")
+    return manifest

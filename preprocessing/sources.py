@@ -1,0 +1,231 @@
+"""Where photographs come from: a folder or zip of them, downsampled ImageNet batches, or the embedded ones.
+
+A source may hold parts of its own: `train/` and `val/` folders (Tiny ImageNet, `photos.zip`), or batch files named
+`train_data_batch_*` and `val_data*` (downsampled ImageNet). Its `val` part is our test split.
+"""
+
+import functools
+import hashlib
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import cv2
+import numpy as np
+
+from preprocessing import downsampled_imagenet
+from preprocessing.embedded import embedded_files
+from preprocessing.files import UserError
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm"}
+EMBEDDED = "embedded"  # every embedded photograph is test: what shipped weights are shown on
+EMBEDDED_TRAINING = "embedded-training"  # the same, cut into splits for a demonstration of training
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """One photograph: `id` is its path in its source, `part` the source's own part ("train", "val" or "")."""
+
+    id: str
+    part: str
+    kind: str  # "file", "zip" or "batch"
+    container: str  # the file, the zip, or the batch file
+    member: str | int = ""  # the name in the zip, or the row in the batch
+
+
+@dataclass(frozen=True)
+class Source:
+    """A named list of photographs; `fingerprint` changes when what is listed does."""
+
+    name: str
+    photographs: tuple[Photograph, ...]
+    fingerprint: str
+
+
+class UnreadableImage(Exception):
+    """An image that is to be skipped; the text says why."""
+
+
+def source_name(paths):
+    """The name under which shards of `paths` are kept: the stems, sorted and joined by `+`."""
+    return "+".join(sorted(_stem(path) for path in paths))
+
+
+def _stem(path):
+    path = Path(os.path.abspath(path))
+    return path.name if path.is_dir() else path.name.removesuffix(".zip").removesuffix(".npz")
+
+
+def open_source(paths):
+    """List the photographs of one or several paths.
+
+    Raises
+    ------
+    UserError
+        A path is missing, is not a folder, zip or batch file, or holds no photograph.
+    """
+    listed = [(_stem(path), *_list_path(Path(path))) for path in sorted(paths, key=_stem)]
+    if len({name for name, _, _ in listed}) < len(listed):
+        raise UserError("--data names two sources alike: rename one of them")
+    return _source(source_name(paths), listed)
+
+
+def open_embedded(name):
+    """The embedded photographs, as EMBEDDED or as EMBEDDED_TRAINING."""
+    part = "val" if name == EMBEDDED else ""
+    files = [(Photograph(id, part, "file", str(path)), path.stat().st_size) for id, path in embedded_files()]
+    return _source(name, [(name, *zip(*files, strict=True))])
+
+
+def _source(name, listed):
+    digest = hashlib.sha256()
+    for stem, photographs, sizes in listed:
+        digest.update(stem.encode())
+        for photograph, size in zip(photographs, sizes, strict=True):
+            digest.update(f"{photograph.id}\0{photograph.part}\0{size}\n".encode())
+    photographs = tuple(photograph for _, found, _ in listed for photograph in found)
+    return Source(name, photographs, digest.hexdigest()[:16])
+
+
+def _list_path(path):
+    """`(photographs, sizes)` of one path; a size is what tells that a file has changed (bytes, or a zip's CRC)."""
+    if not path.exists():
+        raise UserError(f"no such file or folder: {path}")
+    if path.is_dir():
+        batches = downsampled_imagenet.batch_files(path)
+        listed = _list_batches(batches) if batches else _list_folder(path)
+    elif downsampled_imagenet.is_batch_file(path):
+        listed = _list_batches([path])
+    elif zipfile.is_zipfile(path):
+        listed = _list_zip(path)
+    else:
+        raise UserError(f"{path} is not a folder, a zip or a downsampled ImageNet batch file")
+    if not listed:
+        raise UserError(f"{path} holds no photograph ({', '.join(sorted(SUFFIXES))})")
+    return tuple(zip(*listed, strict=True))
+
+
+def _list_folder(folder):
+    found = []
+    for parent, folders, files in os.walk(folder):
+        folders.sort()
+        names = (Path(parent, name) for name in sorted(files))
+        found += [(path.relative_to(folder).as_posix(), path) for path in names if _is_photograph(path.name)]
+    parts = _parts([name for name, _ in found])
+    return [
+        (Photograph(parts[name][1], parts[name][0], "file", str(path)), path.stat().st_size)
+        for name, path in found
+        if name in parts
+    ]
+
+
+def _list_zip(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [info for info in archive.infolist() if not info.is_dir() and _is_photograph(info.filename)]
+    except (zipfile.BadZipFile, OSError) as error:
+        raise UserError(f"{path} cannot be read as a zip ({error}): get it again") from None
+    parts = _parts([info.filename for info in members])
+    return [
+        (Photograph(parts[info.filename][1], parts[info.filename][0], "zip", str(path), info.filename), info.CRC)
+        for info in members
+        if info.filename in parts
+    ]
+
+
+def _list_batches(paths):
+    listed = []
+    for path in paths:
+        part = "val" if path.name.startswith("val_data") else "train"
+        rows = len(downsampled_imagenet.load_batch(path))
+        stem = path.name.removesuffix(".npz")
+        size = path.stat().st_size
+        listed += [(Photograph(f"{stem}/{row:06}", part, "batch", str(path), row), size) for row in range(rows)]
+    return listed
+
+
+def _is_photograph(name):
+    path = PurePosixPath(name)
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and "__MACOSX" not in path.parts
+
+
+def _parts(names):
+    """Map each name to `(part, id)`, or leave it out where it lies outside a source's own `train/` and `val/`.
+
+    `id` is the path below the folder that holds `train/`, so a zip and its unpacked folder give the same ids.
+    """
+    roots = {name.rpartition("train/")[0] for name in names if name.startswith("train/") or "/train/" in name}
+    roots = {root for root in roots if root.count("/") <= 1}
+    if len(roots) != 1:
+        return {name: ("", name) for name in names}
+    (root,) = roots
+    ids = {name: name.removeprefix(root) for name in names if name.startswith(root)}
+    return {
+        name: (id.partition("/")[0], id) for name, id in ids.items() if id.partition("/")[0] in ("train", "val")
+    }
+
+
+def read_image(photograph):
+    """Read one photograph as it is meant to be seen (EXIF orientation applied, alpha dropped).
+
+    Returns
+    -------
+    image_bgr : ndarray of uint8, shape (H, W, 3)
+
+    Raises
+    ------
+    UnreadableImage
+        The file is empty, truncated, encrypted or no image.
+    """
+    if photograph.kind == "batch":
+        return downsampled_imagenet.row_to_bgr(downsampled_imagenet.load_batch(photograph.container)[photograph.member])
+    try:
+        if photograph.kind == "zip":
+            data = _archive(photograph.container, os.getpid()).read(photograph.member)
+        else:
+            data = Path(photograph.container).read_bytes()
+    except (OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile, EOFError, zipfile.zlib.error) as error:
+        raise UnreadableImage(f"cannot be read ({error})") from None
+    return decode_image(data)
+
+
+@functools.lru_cache(maxsize=8)
+def _archive(path, _process):
+    """One open zip for each process: forked processes that share a file handle would share its position."""
+    return zipfile.ZipFile(path)
+
+
+def decode_image(data):
+    """Decode an image file's bytes to (H, W, 3) uint8 BGR; raises UnreadableImage."""
+    if not data:
+        raise UnreadableImage("empty file")
+    try:
+        image_bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise UnreadableImage(f"OpenCV refuses it ({error.err})") from None
+    if image_bgr is None:
+        raise UnreadableImage("not an image that OpenCV reads")
+    if _lacks_its_end(data) and not _pillow_reads_all(data):
+        raise UnreadableImage("truncated")
+    return image_bgr
+
+
+def _lacks_its_end(data):
+    """OpenCV fills what a cut JPEG or PNG lacks with gray and says nothing; their last bytes tell."""
+    if data.startswith(b"\xff\xd8"):
+        return b"\xff\xd9" not in data[-64:]
+    return data.startswith(b"\x89PNG") and b"IEND" not in data[-64:]
+
+
+def _pillow_reads_all(data):
+    import io
+
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            image.load()
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return True

@@ -1,0 +1,24 @@
+"""Packages the numbered scripts and the libraries behind them."""
+
+from setuptools import setup
+
+setup(
+    name="image-colorization-cnn",
+    version="0.1.0",
+    description="Image colorization using a CNN: a 2017 course project, reproduced and carried on",
+    license="MIT",
+    python_requires=">=3.11,<3.14",
+    packages=["preprocessing", "tf_raw", "keras_port", "results"],
+    package_data={"results": ["weights/*.h5", "*.json"]},
+    install_requires=[
+        "tensorflow>=2.20,<2.22",
+        "tensorboard>=2.20,<2.22",
+        "numpy>=2.0,<3",
+        "opencv-python>=4.10,<5",
+        "matplotlib>=3.9,<4",
+        "h5py>=3.11,<4",
+        "tqdm>=4.66,<5",
+        "scikit-image>=0.24,<0.27",
+    ],
+    extras_require={"dev": ["pytest>=8,<10", "ruff==0.17.6"]},
+)
