@@ -8,6 +8,7 @@ from pathlib import Path
 from preprocessing.files import UserError
 
 DATA_VARIABLE = "COLORIZE_DATA"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's remarks on GPUs that are not there hide our lines
 
 
 def run(main):

@@ -1,1 +1,1 @@
-"""."""
+"""The seven-layer network in low-level TensorFlow: variables, `tf.nn` ops and a training loop written out."""

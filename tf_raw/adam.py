@@ -1,0 +1,26 @@
+"""Adam (Kingma & Ba 2015, algorithm 1, in the order of operations of the end of its section 2)."""
+
+import tensorflow as tf
+
+BETA_1 = 0.9
+BETA_2 = 0.999
+EPSILON = 1e-7  # as TensorFlow and Keras; the paper's is 1e-8
+
+
+class Adam:
+    """First and second moments of each variable's gradient, and the count of steps."""
+
+    def __init__(self, variables):
+        self.variables = list(variables)
+        self.m = [tf.Variable(tf.zeros_like(variable), trainable=False) for variable in self.variables]
+        self.v = [tf.Variable(tf.zeros_like(variable), trainable=False) for variable in self.variables]
+        self.t = tf.Variable(0, dtype=tf.int64, trainable=False)
+
+    def apply(self, gradients, learning_rate):
+        """Take one step along `gradients`, a list in the order of the variables."""
+        t = tf.cast(self.t.assign_add(1), tf.float32)
+        alpha = learning_rate * tf.sqrt(1 - BETA_2**t) / (1 - BETA_1**t)
+        for theta, m, v, g in zip(self.variables, self.m, self.v, gradients, strict=True):
+            m.assign(BETA_1 * m + (1 - BETA_1) * g)
+            v.assign(BETA_2 * v + (1 - BETA_2) * tf.square(g))
+            theta.assign_sub(alpha * m / (tf.sqrt(v) + EPSILON))

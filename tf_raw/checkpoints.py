@@ -1,0 +1,73 @@
+"""One checkpoint is the whole of a run: weights, moments, best weights, and where it stands."""
+
+import contextlib
+import json
+from pathlib import Path
+
+import tensorflow as tf
+
+from preprocessing.files import UserError
+
+
+class RunState:
+    """The state of a training run, saved and restored by `tf.train.Checkpoint`.
+
+    Attributes
+    ----------
+    progress : dict, plain values: step, sums of the epoch so far, history, best score, seconds, finished
+    best : dict of name to tf.Variable, the weights of the best validation error so far
+    """
+
+    def __init__(self, network, optimizer, folder):
+        self._network, self.optimizer = network, optimizer
+        self.best = {name: tf.Variable(variable, trainable=False) for name, variable in network.variables.items()}
+        self.progress = {
+            "step": 0,
+            "epoch_squares": 0.0,  # sum over the epoch's images so far of their squared error, CIE ab units
+            "epoch_images": 0,
+            "wait_seconds": 0.0,
+            "best_epoch": 0,
+            "best_val_mse": float("inf"),
+            "history": [],
+            "seconds": 0.0,
+            "finished": False,
+        }
+        self._progress = tf.Variable("", dtype=tf.string, trainable=False)
+        checkpoint = tf.train.Checkpoint(
+            network=list(network.variables.values()),
+            m=optimizer.m,
+            v=optimizer.v,
+            t=optimizer.t,
+            best=list(self.best.values()),
+            progress=self._progress,
+        )
+        self._checkpoint = checkpoint
+        self._manager = tf.train.CheckpointManager(checkpoint, str(Path(folder) / "checkpoints"), max_to_keep=2)
+
+    def keep_best(self):
+        """Copy the network's weights to `best`."""
+        for name, variable in self._network.variables.items():
+            self.best[name].assign(variable)
+
+    def save(self):
+        """Write a checkpoint; the one before it stays. Raises UserError for a full disk or weights that are not finite."""
+        for name, variable in self._network.variables.items():
+            if not tf.reduce_all(tf.math.is_finite(variable)):
+                raise UserError(f"{name} is no longer finite: start a new --run with a lower --learning-rate")
+        self._progress.assign(json.dumps(self.progress))
+        try:
+            self._manager.save()
+        except (tf.errors.OpError, OSError) as error:
+            reason = str(getattr(error, "message", error)).splitlines()[0]
+            raise UserError(f"cannot write a checkpoint ({reason}): make room and run the same command again") from None
+
+    def restore(self):
+        """Take up the newest checkpoint that is whole; False if there is none at all."""
+        for path in reversed(self._manager.checkpoints):
+            with contextlib.suppress(tf.errors.OpError, ValueError, AssertionError):
+                self._checkpoint.restore(path).assert_existing_objects_matched()
+                self.progress = json.loads(self._progress.numpy())
+                return True
+        if self._manager.checkpoints:
+            raise UserError(f"no checkpoint in {self._manager.directory} can be read: delete the folder to start again")
+        return False

@@ -1,0 +1,87 @@
+"""Layers as functions of variables and x: convolution, deconvolution, batch normalisation, dropout.
+
+Activations may be float32 or bfloat16; variables are float32 and are cast where they meet x. Batch normalisation keeps
+its statistics, and does its arithmetic, in float32.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+BN_MOMENTUM = 0.99  # as the original's code (ORIGINAL.md, section 2)
+BN_EPSILON = 1e-3  # as the original's code
+
+
+def he_normal(shape, fan_in, random):
+    """Normal values with variance 2 / fan_in, cut at two deviations (He et al. 2015): float32 of `shape`."""
+    values = random.standard_normal(shape)
+    while (outside := np.abs(values) > 2).any():
+        values[outside] = random.standard_normal(outside.sum())
+    deviation_of_cut = 0.87962566103423978  # of a standard normal cut at +-2
+    return (values * np.sqrt(2 / fan_in) / deviation_of_cut).astype(np.float32)
+
+
+def conv2d(x, kernel, stride=1):
+    """Convolve with 'same' padding.
+
+    Parameters
+    ----------
+    x : tensor, shape (N, H, W, C)
+    kernel : variable, shape (k, k, C, F)
+
+    Returns
+    -------
+    y : tensor, shape (N, H / stride, W / stride, F), dtype of x
+    """
+    return tf.nn.conv2d(x, tf.cast(kernel, x.dtype), strides=stride, padding="SAME")
+
+
+def conv2d_transpose(x, kernel, stride):
+    """Deconvolve with 'same' padding: the gradient of `conv2d` with respect to its input.
+
+    Parameters
+    ----------
+    x : tensor, shape (N, H, W, C)
+    kernel : variable, shape (k, k, F, C)
+
+    Returns
+    -------
+    y : tensor, shape (N, H * stride, W * stride, F), dtype of x
+    """
+    size = tf.shape(x)
+    output_shape = [size[0], size[1] * stride, size[2] * stride, kernel.shape[2]]
+    y = tf.nn.conv2d_transpose(x, tf.cast(kernel, x.dtype), output_shape, strides=stride, padding="SAME")
+    return tf.ensure_shape(y, [x.shape[0], *(side and side * stride for side in x.shape[1:3]), kernel.shape[2]])
+
+
+def batch_norm(x, gamma, beta, moving_mean, moving_variance, training):
+    """Normalise each channel (Ioffe & Szegedy 2015), by the batch in training and by moving statistics at test time.
+
+    In training the moving statistics take a step towards the batch's mean and its unbiased variance.
+
+    Parameters
+    ----------
+    x : tensor, shape (N, H, W, C)
+    gamma, beta, moving_mean, moving_variance : variables, shape (C,), float32
+    training : bool
+
+    Returns
+    -------
+    y : tensor like x
+    """
+    if not training:
+        y, *_ = tf.compat.v1.nn.fused_batch_norm(
+            x, gamma, beta, moving_mean, moving_variance, epsilon=BN_EPSILON, is_training=False
+        )
+        return y
+    y, mean, variance = tf.compat.v1.nn.fused_batch_norm(x, gamma, beta, epsilon=BN_EPSILON, is_training=True)
+    moving_mean.assign_sub((1 - BN_MOMENTUM) * (moving_mean - mean))
+    moving_variance.assign_sub((1 - BN_MOMENTUM) * (moving_variance - variance))
+    return y
+
+
+def dropout(x, rate, seed):
+    """Zero a share `rate` of x and scale the rest by 1 / (1 - rate) (Srivastava et al. 2014).
+
+    `seed` is two integers: one seed always drops the same values, so that a resumed run drops what an unbroken one does.
+    """
+    return tf.nn.experimental.stateless_dropout(x, rate, seed=seed)

@@ -1,0 +1,285 @@
+"""The training loop of the 32 and 64 networks, written out: learning rate, step, log, evaluate, checkpoint, stop."""
+
+import csv
+import io
+import json
+import math
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from preprocessing.batches import TrainingBatches, in_order
+from preprocessing.files import UserError, held, write_atomically
+from preprocessing.lab import AB_SCALE, AB_ZERO, L_HALF_RANGE
+from preprocessing.shards import read_manifest, read_split
+from tf_raw.adam import Adam
+from tf_raw.checkpoints import RunState
+from tf_raw.losses import squared_l2
+from tf_raw.network import SevenLayerNetwork
+
+CHECKPOINT_SECONDS = 120
+VALIDATION_BATCH = 100
+COMPUTE_TYPES = {"float32": tf.float32, "bfloat16": tf.bfloat16}
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """The best weights of a run (arrays by name), the network's arguments, and what is worth knowing of the run."""
+
+    arrays: dict
+    arguments: dict
+    summary: dict
+
+
+def to_network_units(L, ab):
+    """8-bit codes -> float32 L and ab in [-1, 1]."""
+    return tf.cast(L, tf.float32) / L_HALF_RANGE - 1, (tf.cast(ab, tf.float32) - AB_ZERO) / AB_SCALE
+
+
+def train_step(network, optimizer, L, ab, learning_rate, seed, compute_dtype):
+    """One step of Adam on one batch of 8-bit L and ab; the batch's loss before it."""
+    L, ab_true = to_network_units(L, ab)
+    with tf.GradientTape() as tape:
+        ab_pred = network(L, training=True, seed=seed, compute_dtype=compute_dtype)
+        loss = squared_l2(ab_true, ab_pred)
+    variables = network.trainable_variables
+    optimizer.apply(tape.gradient(loss, variables), learning_rate)
+    return loss
+
+
+def learning_rate_at(step, config, total_steps):
+    """Linear warm-up, then half a cosine down to 0 (Loshchilov & Hutter 2017)."""
+    warmup = min(config.warmup_steps, total_steps // 2)
+    if step < warmup:
+        return config.learning_rate * (step + 1) / warmup
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (total_steps - warmup)))
+
+
+def validation_mse(predict, val):
+    """Mean squared error over a split, in CIE ab units squared; `predict` maps network L to network ab."""
+    squares = 0.0
+    for L, ab in in_order(val.L, val.ab, VALIDATION_BATCH):
+        L, ab_true = to_network_units(L, ab)
+        squares += float(squared_l2(ab_true, predict(L))) * len(ab)
+    return squares / len(val.ab) * AB_SCALE**2
+
+
+def train(config, source, folder, initial=None, root="shards"):
+    """Train a seven-layer network on the shards of `source`, or go on with the run in `folder`.
+
+    Parameters
+    ----------
+    config : tf_raw.config.TrainingConfig
+    source : str, the name under `root`
+    folder : path, where checkpoints, log.csv and TensorBoard summaries go
+    initial : dict of arrays, optional; weights to start from
+
+    Returns
+    -------
+    TrainedNetwork
+
+    Raises
+    ------
+    UserError
+        The folder holds another run, shards are missing or damaged, the disk is full, or the loss is not finite.
+    """
+    folder = Path(folder)
+    fingerprint = read_manifest(source, root)["fingerprint"]
+    batches = TrainingBatches(source, config.resolution, config.batch_size, config.seed, root)
+    val = read_split(source, config.resolution, "val", root)
+    if not len(val.L):
+        raise UserError(f"{source} has no val photograph of {config.resolution} px: name more photographs")
+    print(f"{source}: {batches.images} photographs to train on ({batches.gray} gray ones left out), {len(val.L)} to validate")
+    with held(folder):
+        _check_same_run(folder, {**config.to_dict(), "source": source, "fingerprint": fingerprint, "from": initial is not None})
+        network = SevenLayerNetwork(config.network_arguments(), config.seed)
+        if initial:
+            network.assign(initial)
+        state = RunState(network, Adam(network.trainable_variables), folder)
+        if state.restore():
+            print(f"going on with {folder} from step {state.progress['step']}")
+        state.progress.setdefault("compute", choose_compute(config))
+        if not state.progress["finished"]:
+            _loop(config, network, state, batches, val, folder)
+    return TrainedNetwork(
+        {name: variable.numpy() for name, variable in state.best.items()},
+        network.arguments_dict(),
+        _summary(state.progress, batches),
+    )
+
+
+def _loop(config, network, state, batches, val, folder):
+    """Go through the epochs that are left; the order of things within a step is the order in which they stand."""
+    progress, steps = state.progress, batches.steps_per_epoch
+    total_steps = config.epochs * steps
+    compute_dtype = COMPUTE_TYPES[progress["compute"]]
+    step_function = _compiled_step(network, state.optimizer, compute_dtype)
+    predict = tf.function(lambda L: network(L, compute_dtype=compute_dtype), reduce_retracing=True)
+    summaries = tf.summary.create_file_writer(str(folder / "tensorboard"))
+    stop = StopRequest()
+    saved = resumed = time.monotonic()
+    seconds_before = progress["seconds"]
+    stream = batches.from_step(progress["step"])
+    bar = None
+    with stop:
+        while not progress["finished"]:
+            step = progress["step"]
+            bar = bar or _epoch_bar(config, batches, step)
+            rate = learning_rate_at(step, config, total_steps)
+            waiting = time.monotonic()
+            L, ab = next(stream)
+            progress["wait_seconds"] += time.monotonic() - waiting
+            loss = float(step_function(L, ab, rate, [config.seed, step]))
+            if not math.isfinite(loss):
+                raise UserError(f"the loss is {loss} at step {step}: start a new --run with a lower --learning-rate")
+            progress["step"] += 1
+            progress["epoch_squares"] += loss * AB_SCALE**2 * len(L)
+            progress["epoch_images"] += len(L)
+            progress["seconds"] = seconds_before + time.monotonic() - resumed
+            bar.set_postfix_str(f"mse {progress['epoch_squares'] / progress['epoch_images']:.1f}", refresh=False)
+            bar.update(len(L))
+            epoch_ended = progress["step"] % steps == 0
+            if epoch_ended:
+                bar.close()
+                bar = None
+                _end_epoch(config, state, validation_mse(predict, val), rate, folder, summaries, steps)
+            if epoch_ended or stop.requested or time.monotonic() - saved > CHECKPOINT_SECONDS:
+                state.save()
+                saved = time.monotonic()
+            if stop.requested:
+                raise KeyboardInterrupt
+
+
+def _compiled_step(network, optimizer, compute_dtype):
+    @tf.function(reduce_retracing=True)
+    def compiled(L, ab, learning_rate, seed):
+        return train_step(network, optimizer, L, ab, learning_rate, seed, compute_dtype)
+
+    def call(L, ab, learning_rate, seed):
+        return compiled(tf.constant(L), tf.constant(ab), tf.constant(learning_rate, tf.float32), tf.constant(seed))
+
+    return call
+
+
+def _epoch_bar(config, batches, step):
+    epoch, done = divmod(step, batches.steps_per_epoch)
+    return tqdm(
+        total=batches.steps_per_epoch * batches.batch_size,
+        initial=done * batches.batch_size,
+        desc=f"epoch {epoch + 1}/{config.epochs}",
+        unit=" images",
+        mininterval=0.5 if sys.stderr.isatty() else 60,
+    )
+
+
+def _end_epoch(config, state, val_mse, rate, folder, summaries, steps):
+    progress = state.progress
+    epoch = progress["step"] // steps
+    row = {
+        "epoch": epoch,
+        "images": progress["step"] * progress["epoch_images"] // steps,
+        "seconds": round(progress["seconds"], 1),
+        "wait_share": round(progress["wait_seconds"] / max(progress["seconds"], 1e-9), 5),
+        "learning_rate": rate,
+        "train_mse": progress["epoch_squares"] / progress["epoch_images"],
+        "val_mse": val_mse,
+    }
+    progress["history"].append(row)
+    progress.update(epoch_squares=0.0, epoch_images=0)
+    if val_mse < progress["best_val_mse"]:
+        progress.update(best_val_mse=val_mse, best_epoch=epoch)
+        state.keep_best()
+    progress["finished"] = epoch >= config.epochs or epoch - progress["best_epoch"] >= config.patience
+    print(f"epoch {epoch}: train {row['train_mse']:.2f}, val {val_mse:.2f} (best {progress['best_val_mse']:.2f}), CIE ab squared")
+    write_log(folder / "log.csv", progress["history"])
+    with summaries.as_default(step=epoch):
+        for name in ("learning_rate", "train_mse", "val_mse"):
+            tf.summary.scalar(name, row[name])
+    summaries.flush()
+
+
+def write_log(path, history):
+    """Write the epochs so far as CSV: whole each time, so that a resumed run repeats no row."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    write_atomically(path, text.getvalue().encode())
+
+
+def _check_same_run(folder, described):
+    """Refuse to go on with a run that was begun with other settings."""
+    path = folder / "config.json"
+    if not path.exists():
+        return write_atomically(path, json.dumps(described, indent=1).encode())
+    before = json.loads(path.read_text())
+    differing = [f"{key} {before.get(key)} (now {value})" for key, value in described.items() if before.get(key) != value]
+    if differing:
+        raise UserError(f"{folder} holds a run with {', '.join(differing)}: use the same flags, another --run, or delete it")
+    return None
+
+
+def choose_compute(config):
+    """Resolve "auto": time some steps of each type on this machine and keep the faster."""
+    if config.compute != "auto":
+        return config.compute
+    seconds = {name: _time_steps(config, dtype) for name, dtype in COMPUTE_TYPES.items()}
+    fastest = min(seconds, key=seconds.get)
+    rates = ", ".join(f"{name} {config.batch_size / each:.0f} images/s" for name, each in seconds.items())
+    print(f"compute: {fastest} ({rates})")
+    return fastest
+
+
+def _time_steps(config, compute_dtype, steps=5):
+    network = SevenLayerNetwork(config.network_arguments())
+    step_function = _compiled_step(network, Adam(network.trainable_variables), compute_dtype)
+    random = np.random.default_rng(0)
+    L, ab = (
+        random.integers(0, 256, (config.batch_size, config.resolution, config.resolution, channels), np.uint8)
+        for channels in (1, 2)
+    )
+    seconds = []
+    for step in range(steps + 2):
+        started = time.perf_counter()
+        step_function(L, ab, 1e-3, [0, step])
+        seconds.append(time.perf_counter() - started)
+    return min(seconds[2:])  # the first two build the graph
+
+
+def _summary(progress, batches):
+    return {
+        "val_mse": progress["best_val_mse"],
+        "best_epoch": progress["best_epoch"],
+        "epochs": len(progress["history"]),
+        "images_seen": progress["step"] * batches.batch_size,
+        "seconds": round(progress["seconds"]),
+        "compute": progress["compute"],
+    }
+
+
+class StopRequest:
+    """The first Ctrl-C (or SIGTERM) asks the loop to save and stop; the second stops at once."""
+
+    def __init__(self):
+        self.requested = False
+        self._before = {}
+
+    def __enter__(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._request)
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _request(self, *_):
+        self.requested = True
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
