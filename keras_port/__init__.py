@@ -1,1 +1,1 @@
-"""."""
+"""The 128 px network in Keras 3, for any backend."""

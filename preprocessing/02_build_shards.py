@@ -13,8 +13,12 @@ from preprocessing.front_door import add_data_argument, run
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_data_argument(parser)
-    parser.add_argument("--resolutions", nargs="+", type=int, choices=(32, 64, 128), default=[32, 64, 128], metavar="PX")
-    parser.add_argument("--crops", type=int, default=0, help="random crops of each training photograph (default: its centre)")
+    parser.add_argument(
+        "--resolutions", nargs="+", type=int, choices=(32, 64, 128), default=[32, 64, 128], metavar="PX"
+    )
+    parser.add_argument(
+        "--crops", type=int, default=0, help="random crops of each training photograph (default: its centre)"
+    )
     arguments = parser.parse_args()
     if not 0 <= arguments.crops <= 1024:
         parser.error("--crops takes 0 to 1024")
@@ -32,7 +36,10 @@ def main():
 
 
 def report(manifest):
-    for reason, ids in (("unreadable", manifest["skipped"]), ("near-copies of test photographs", manifest["near_copies"])):
+    for reason, ids in (
+        ("unreadable", manifest["skipped"]),
+        ("near-copies of test photographs", manifest["near_copies"]),
+    ):
         if ids:
             print(f"left out, {reason}: {len(ids)} ({', '.join(list(ids)[:5])}{', ...' * (len(ids) > 5)})")
     for side, splits in manifest["resolutions"].items():

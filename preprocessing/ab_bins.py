@@ -32,9 +32,7 @@ def _bin_of_code():
     """Index of the nearest bin for each of the 256 x 256 8-bit ab codes, int16."""
     codes = np.stack(np.meshgrid(np.arange(256), np.arange(256), indexing="ij"), axis=-1)
     ab = cie_ab(codes).reshape(-1, 1, 2)
-    nearest = [
-        np.argmin(np.square(block - bin_centres()).sum(axis=-1), axis=-1) for block in np.array_split(ab, 64)
-    ]
+    nearest = [np.argmin(np.square(block - bin_centres()).sum(axis=-1), axis=-1) for block in np.array_split(ab, 64)]
     return np.concatenate(nearest).reshape(256, 256).astype(np.int16)
 
 

@@ -44,7 +44,8 @@ class TrainingBatches:
         def put(item):
             while not stopped.is_set():
                 try:
-                    return batches.put(item, timeout=0.2)
+                    batches.put(item, timeout=0.2)
+                    return
                 except queue.Full:
                     continue
 

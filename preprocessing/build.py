@@ -180,7 +180,9 @@ def resolutions_of(source, wanted):
     kept = [side for side in wanted if side <= largest]
     refused = [str(side) for side in wanted if side > largest]
     if refused:
-        print(f"{source.name}: its photographs have {largest} px, so no shards at {', '.join(refused)}: nothing is scaled up")
+        print(
+            f"{source.name}: its photographs have {largest} px, so no shards at {', '.join(refused)}: nothing is scaled up"
+        )
     if not kept:
         raise UserError(f"{source.name} has {largest} px and nothing is scaled up: choose smaller --resolutions")
     return kept
@@ -206,7 +208,9 @@ def build_shards(source, resolutions, crops=0, root="shards"):
         splits = split_photographs(source.photographs)
         writers = {
             split: [
-                _SplitWriter(folder, source.name, split, side, len(photographs), max(1, crops if split == "train" else 0))
+                _SplitWriter(
+                    folder, source.name, split, side, len(photographs), max(1, crops if split == "train" else 0)
+                )
                 for side in resolutions
             ]
             for split, photographs in splits.items()

@@ -45,7 +45,9 @@ def download(archive, folder):
         try:
             _fetch(archive, partial)
         except urllib.error.URLError as error:
-            raise UserError(f"{archive.url} cannot be reached ({error.reason}): use --data with your own photographs") from None
+            raise UserError(
+                f"{archive.url} cannot be reached ({error.reason}): use --data with your own photographs"
+            ) from None
         except OSError as error:
             raise UserError(f"the download to {partial} broke off ({error}): run it again to go on") from None
         with open(partial, "rb") as file:

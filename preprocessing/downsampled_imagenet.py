@@ -49,7 +49,16 @@ def load_batch(path):
                 rows = rows.array if isinstance(rows, _Array) else None
     except _Refused as refusal:
         raise UserError(f"{path} is refused: the pickle calls for {refusal}, and could run code") from None
-    except (OSError, EOFError, LookupError, ValueError, TypeError, AttributeError, zipfile.BadZipFile, pickle.PickleError):
+    except (
+        OSError,
+        EOFError,
+        LookupError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        zipfile.BadZipFile,
+        pickle.PickleError,
+    ):
         raise UserError(f"{path} is not a readable downsampled ImageNet batch (an array named `data`)") from None
     if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8 or rows.ndim != 2 or _side(rows) not in SIDES:
         raise UserError(f"{path}: `data` is not N rows of 3 x 32 x 32 or 3 x 64 x 64 bytes")

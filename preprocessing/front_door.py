@@ -23,7 +23,9 @@ def run(main):
     except ImportError as error:
         if "libGL" not in str(error):
             raise
-        _stop(script, "OpenCV needs the system's libGL: install it (Debian: apt-get install libgl1), or `make results`", 2)
+        _stop(
+            script, "OpenCV needs the system's libGL: install it (Debian: apt-get install libgl1), or `make results`", 2
+        )
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS):
             raise

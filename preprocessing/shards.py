@@ -105,7 +105,9 @@ def _check(file, path):
     count = file["id"].shape[0]
     for name, channels in (("L", 1), ("ab", 2)):
         if file[name].dtype != np.uint8 or file[name].shape != (count, side, side, channels):
-            raise ValueError(f"{name} is {file[name].dtype} {file[name].shape}, not uint8 (N, {side}, {side}, {channels})")
+            raise ValueError(
+                f"{name} is {file[name].dtype} {file[name].shape}, not uint8 (N, {side}, {side}, {channels})"
+            )
     if file.attrs["split"] != path.name.partition("-")[0]:
         raise ValueError(f"split {file.attrs['split']}")
 

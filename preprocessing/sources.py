@@ -161,9 +161,7 @@ def _parts(names):
         return {name: ("", name) for name in names}
     (root,) = roots
     ids = {name: name.removeprefix(root) for name in names if name.startswith(root)}
-    return {
-        name: (id.partition("/")[0], id) for name, id in ids.items() if id.partition("/")[0] in ("train", "val")
-    }
+    return {name: (id.partition("/")[0], id) for name, id in ids.items() if id.partition("/")[0] in ("train", "val")}
 
 
 def read_image(photograph):

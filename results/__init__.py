@@ -1,1 +1,1 @@
-"""."""
+"""From weights to pictures and scores: `load_colorizer`, metrics, grids, and the shipped weights."""

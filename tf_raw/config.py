@@ -1,9 +1,17 @@
-"""The configuration of a training run, its presets, and the flags that change it."""
+"""The configuration of a training run and its presets."""
 
-import argparse
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass
 
-from tf_raw.network import SevenLayerArguments
+from preprocessing.options import resolve, training_parser
+
+
+@dataclass(frozen=True)
+class SevenLayerArguments:
+    """What the report leaves open. Defaults are ours; the report's preset is kernel 3, deconv_kernel 3, dropout 0.4."""
+
+    kernel: int = 3
+    deconv_kernel: int = 4  # divisible by the stride: no checkerboard (Odena et al. 2016)
+    dropout: float = 0.0  # after each of the seven layers
 
 
 @dataclass(frozen=True)
@@ -43,32 +51,10 @@ PRESETS = {
 DEMONSTRATION = {"epochs": 2, "batch_size": 32, "warmup_steps": 5, "compute": "float32"}
 
 
-def add_training_flags(parser):
-    """Add `--preset` and a flag for each field that a user may change."""
+def parse_options(description, resolution):
+    """Read the command line of 03 or 04."""
+    parser = training_parser(description)
     parser.add_argument("--preset", choices=PRESETS, default="best", help="hyperparameters: ours, or the report's")
-    parser.add_argument("--epochs", type=_positive(int))
-    parser.add_argument("--batch-size", type=_positive(int))
-    parser.add_argument("--learning-rate", type=_positive(float))
-    parser.add_argument("--patience", type=_positive(int), help="epochs without a better validation error")
-    parser.add_argument("--compute", choices=("auto", "float32", "bfloat16"), help="type of the activations")
-    parser.add_argument("--seed", type=int)
-
-
-def make_config(resolution, arguments, demonstration):
-    """The preset, changed by a demonstration's small numbers, changed by the flags that were given."""
-    given = {field.name: getattr(arguments, field.name, None) for field in fields(TrainingConfig)}
-    config = TrainingConfig(resolution, **PRESETS[arguments.preset])
-    if demonstration:
-        config = replace(config, **DEMONSTRATION)
-    return replace(config, **{name: value for name, value in given.items() if value is not None})
-
-
-def _positive(kind):
-    def convert(text):
-        value = kind(text)
-        if not 0 < value < float("inf"):
-            raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-        return value
-
-    convert.__name__ = kind.__name__  # argparse names it in its message
-    return convert
+    arguments = parser.parse_args()
+    name = f"l2_{resolution}" if arguments.preset == "best" else f"{arguments.preset}_{resolution}"
+    return resolve(arguments, TrainingConfig(resolution, **PRESETS[arguments.preset]), name, DEMONSTRATION)

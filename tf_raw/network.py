@@ -13,11 +13,12 @@
 It is fully convolutional: the same weights take any S divisible by 4.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import numpy as np
 import tensorflow as tf
 
+from tf_raw.config import SevenLayerArguments
 from tf_raw.layers import batch_norm, conv2d, conv2d_transpose, dropout, he_normal
 
 LAYERS = (  # name, filters, stride, operation
@@ -29,15 +30,7 @@ LAYERS = (  # name, filters, stride, operation
     ("conv6", 256, 1, "conv"),
     ("conv7", 128, 2, "deconv"),
 )
-
-
-@dataclass(frozen=True)
-class SevenLayerArguments:
-    """What the report leaves open. Defaults are ours; the report's preset is kernel 3, deconv_kernel 3, dropout 0.4."""
-
-    kernel: int = 3
-    deconv_kernel: int = 4  # divisible by the stride: no checkerboard (Odena et al. 2016)
-    dropout: float = 0.0  # after each of the seven layers
+BATCH_NORM_PARTS = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
 class SevenLayerNetwork:
@@ -55,7 +48,9 @@ class SevenLayerNetwork:
             self._add(f"{name}/moving_mean", np.zeros(filters), trainable=False)
             self._add(f"{name}/moving_variance", np.ones(filters), trainable=False)
             channels = filters
-        self._add_kernel("output", channels, 2, 2, "deconv", random, scale=0.1)  # starts near gray, where tanh is straight
+        self._add_kernel(
+            "output", channels, 2, 2, "deconv", random, scale=0.1
+        )  # starts near gray, where tanh is straight
         self._add("output/bias", np.zeros(2))
 
     @property
@@ -102,6 +97,3 @@ class SevenLayerNetwork:
             side, shape = self.arguments.deconv_kernel, (*[self.arguments.deconv_kernel] * 2, filters, channels)
             fan_in = side**2 * channels / stride**2  # each output pixel meets that many inputs
         self._add(f"{name}/kernel", scale * he_normal(shape, fan_in, random))
-
-
-BATCH_NORM_PARTS = ("gamma", "beta", "moving_mean", "moving_variance")

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from preprocessing.batches import TrainingBatches, in_order
 from preprocessing.files import UserError, held, write_atomically
 from preprocessing.lab import AB_SCALE, AB_ZERO, L_HALF_RANGE
+from preprocessing.options import check_same_run
 from preprocessing.shards import read_manifest, read_split
 from tf_raw.adam import Adam
 from tf_raw.checkpoints import RunState
@@ -95,9 +96,16 @@ def train(config, source, folder, initial=None, root="shards"):
     val = read_split(source, config.resolution, "val", root)
     if not len(val.L):
         raise UserError(f"{source} has no val photograph of {config.resolution} px: name more photographs")
-    print(f"{source}: {batches.images} photographs to train on ({batches.gray} gray ones left out), {len(val.L)} to validate")
+    print(
+        f"{source}: {batches.images} photographs to train on ({batches.gray} gray ones left out), {len(val.L)} to validate"
+    )
     with held(folder):
-        _check_same_run(folder, {**config.to_dict(), "source": source, "fingerprint": fingerprint, "from": initial is not None})
+        settings = {**config.to_dict(), "source": source, "fingerprint": fingerprint, "from": initial is not None}
+        settings_path = folder / "config.json"
+        if settings_path.exists():
+            check_same_run(folder, json.loads(settings_path.read_text()), settings)
+        else:
+            write_atomically(settings_path, json.dumps(settings, indent=1).encode())
         network = SevenLayerNetwork(config.network_arguments(), config.seed)
         if initial:
             network.assign(initial)
@@ -196,7 +204,9 @@ def _end_epoch(config, state, val_mse, rate, folder, summaries, steps):
         progress.update(best_val_mse=val_mse, best_epoch=epoch)
         state.keep_best()
     progress["finished"] = epoch >= config.epochs or epoch - progress["best_epoch"] >= config.patience
-    print(f"epoch {epoch}: train {row['train_mse']:.2f}, val {val_mse:.2f} (best {progress['best_val_mse']:.2f}), CIE ab squared")
+    print(
+        f"epoch {epoch}: train {row['train_mse']:.2f}, val {val_mse:.2f} (best {progress['best_val_mse']:.2f}), CIE ab squared"
+    )
     write_log(folder / "log.csv", progress["history"])
     with summaries.as_default(step=epoch):
         for name in ("learning_rate", "train_mse", "val_mse"):
@@ -211,18 +221,6 @@ def write_log(path, history):
     writer.writeheader()
     writer.writerows(history)
     write_atomically(path, text.getvalue().encode())
-
-
-def _check_same_run(folder, described):
-    """Refuse to go on with a run that was begun with other settings."""
-    path = folder / "config.json"
-    if not path.exists():
-        return write_atomically(path, json.dumps(described, indent=1).encode())
-    before = json.loads(path.read_text())
-    differing = [f"{key} {before.get(key)} (now {value})" for key, value in described.items() if before.get(key) != value]
-    if differing:
-        raise UserError(f"{folder} holds a run with {', '.join(differing)}: use the same flags, another --run, or delete it")
-    return None
 
 
 def choose_compute(config):

@@ -1,0 +1,86 @@
+"""The seven-layer network of the report (ORIGINAL.md, section 1) in Keras layers, for any S divisible by 4.
+
+The same layers, arguments, variable names and shapes as `tf_raw.network`: the weights of one are the weights of the
+other, and so 128 can start from 64.
+"""
+
+import keras
+import numpy as np
+
+from preprocessing.lab import AB_SCALE
+
+BN_MOMENTUM = 0.99
+BN_EPSILON = 1e-3
+BATCH_NORM_PARTS = ("gamma", "beta", "moving_mean", "moving_variance")
+
+
+def build_seven_layer(kernel=3, deconv_kernel=4, dropout=0.0, seed=0, dtype="float32"):
+    """Build the network: L in [-1, 1], (N, S, S, 1) -> ab in [-1, 1], (N, S, S, 2).
+
+    `dtype` is a Keras dtype policy: "float32" or "mixed_bfloat16".
+    """
+    seeds = iter(range(seed * 100, seed * 100 + 100))
+
+    def initializer(scale=1.0):
+        return keras.initializers.VarianceScaling(2.0 * scale, "fan_in", seed=next(seeds))
+
+    def block(x, name, filters, stride=1, deconvolution=False):
+        convolution = keras.layers.Conv2DTranspose if deconvolution else keras.layers.Conv2D
+        side = deconv_kernel if deconvolution else kernel
+        x = convolution(
+            filters,
+            side,
+            strides=stride,
+            padding="same",
+            activation="relu",
+            use_bias=False,
+            kernel_initializer=initializer(),
+            dtype=dtype,
+            name=name,
+        )(x)
+        x = keras.layers.BatchNormalization(momentum=BN_MOMENTUM, epsilon=BN_EPSILON, dtype=dtype, name=f"{name}_bn")(x)
+        return keras.layers.Dropout(dropout, seed=next(seeds), dtype=dtype)(x) if dropout else x
+
+    L = keras.Input((None, None, 1), name="L")
+    x = block(L, "conv1", 64)
+    x = block(x, "conv2", 128, stride=2)
+    x = block(x, "conv3", 128, stride=2)
+    x = block(x, "conv4", 256)
+    x = block(x, "conv5", 256)
+    x = block(x, "conv6", 256)
+    x = block(x, "conv7", 128, stride=2, deconvolution=True)
+    x = keras.layers.Conv2DTranspose(
+        2, deconv_kernel, strides=2, padding="same", kernel_initializer=initializer(0.01), dtype=dtype, name="output"
+    )(x)
+    ab = keras.layers.Activation("tanh", dtype="float32", name="ab")(x)
+    return keras.Model(L, ab, name="seven_layer")
+
+
+def _variables(model):
+    """Name -> Keras variable, with the names and in the order of `tf_raw.network`."""
+    variables = {}
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            name = layer.name.removesuffix("_bn")
+            variables.update({f"{name}/{part}": getattr(layer, part) for part in BATCH_NORM_PARTS})
+        elif layer.weights:
+            variables[f"{layer.name}/kernel"] = layer.kernel
+            if layer.use_bias:
+                variables[f"{layer.name}/bias"] = layer.bias
+    return variables
+
+
+def assign(model, arrays):
+    """Set every variable from a dictionary of arrays with the same names and shapes."""
+    for name, variable in _variables(model).items():
+        variable.assign(arrays[name])
+
+
+def to_arrays(model):
+    """Every variable as a float32 NumPy array, by name, in order."""
+    return {name: np.array(keras.ops.convert_to_numpy(variable)) for name, variable in _variables(model).items()}
+
+
+def mse_cie_ab(ab_true, ab_pred):
+    """Mean squared error in CIE ab units squared, one value an image; the loss is the same in network units."""
+    return keras.ops.mean(keras.ops.square(ab_pred - ab_true), axis=(1, 2, 3)) * AB_SCALE**2

@@ -1,0 +1,120 @@
+"""Resuming `fit` rightly.
+
+Keras' EarlyStopping forgets its best score and patience on a restart, ModelCheckpoint its best score, and
+BackupAndRestore writes several files that a kill can come between. Here one file, written whole at the end of every
+epoch, holds all of it: weights, optimizer, best weights, best score, patience.
+"""
+
+import csv
+import io
+import json
+import math
+import time
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+
+from preprocessing.files import UserError, write_atomically
+from preprocessing.options import check_same_run
+
+STATE = "state.h5"
+
+
+class ResumableState(keras.callbacks.Callback):
+    """Saves the state of a run at the end of each epoch, and puts it back before the first.
+
+    Parameters
+    ----------
+    folder : path of the run
+    state : dict, as `load_state` gives it, or with only "compute" for a new run
+    described : dict, the settings that a resumed run must share
+    early_stopping : keras.callbacks.EarlyStopping with restore_best_weights
+    """
+
+    def __init__(self, folder, state, described, early_stopping, epochs):
+        super().__init__()
+        self._folder, self._described, self._early_stopping = Path(folder), described, early_stopping
+        self._epochs = epochs
+        self.state = dict(state)
+
+    def restore(self, model):
+        """Put weights and optimizer back, and cut the log to the epochs that the state holds."""
+        if "weights" not in self.state:
+            return
+        model.set_weights(self.state["weights"])
+        for variable, value in zip(model.optimizer.variables, self.state["optimizer"], strict=True):
+            variable.assign(value)
+        log = self._folder / "log.csv"
+        if log.exists():
+            with open(log, newline="") as file:
+                rows = list(csv.reader(file))
+            text = io.StringIO()
+            csv.writer(text, lineterminator="\n").writerows(rows[: 1 + self.state["epoch"]])
+            write_atomically(log, text.getvalue().encode())
+
+    def on_train_begin(self, logs=None):
+        self._started = time.monotonic() - self.state.get("seconds", 0.0)
+        if "weights" in self.state:
+            self._early_stopping.best = self.state["best"]
+            self._early_stopping.best_epoch = self.state["best_epoch"]
+            self._early_stopping.wait = self.state["wait"]
+            self._early_stopping.best_weights = self.state["best_weights"]
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not math.isfinite(logs["loss"]):
+            raise UserError(
+                f"the loss is {logs['loss']} at batch {batch}: start a new --run with a lower --learning-rate"
+            )
+
+    def on_epoch_end(self, epoch, logs=None):
+        stopping = self._early_stopping
+        self.state.update(
+            epoch=epoch + 1,
+            best=float(stopping.best),
+            best_epoch=int(stopping.best_epoch),
+            wait=int(stopping.wait),
+            seconds=time.monotonic() - self._started,
+            finished=bool(self.model.stop_training) or epoch + 1 >= self._epochs,
+            weights=self.model.get_weights(),
+            best_weights=[np.asarray(array) for array in stopping.best_weights],
+            optimizer=[keras.ops.convert_to_numpy(variable) for variable in self.model.optimizer.variables],
+        )
+        save_state(self._folder, self.state, self._described)
+
+
+ARRAYS = ("weights", "best_weights", "optimizer")
+
+
+def save_state(folder, state, described):
+    """Write the state of a run as one file."""
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        for name in ARRAYS:
+            for index, array in enumerate(state[name]):
+                file[f"{name}/{index:04}"] = array
+        plain = {key: value for key, value in state.items() if key not in ARRAYS}
+        file.attrs["state"] = json.dumps({"plain": plain, "described": described})
+    write_atomically(Path(folder) / STATE, buffer.getbuffer())
+
+
+def load_state(folder, described):
+    """The state in `folder`, or None for a new run.
+
+    Raises
+    ------
+    UserError
+        The state is damaged, or of a run with other settings.
+    """
+    path = Path(folder) / STATE
+    if not path.exists():
+        return None
+    try:
+        with h5py.File(path, "r") as file:
+            saved = json.loads(file.attrs["state"])
+            arrays = {name: [file[name][key][()] for key in sorted(file[name])] for name in ARRAYS}
+    except (OSError, KeyError, ValueError, RuntimeError):
+        raise UserError(f"{path} is damaged: delete {folder} to start again") from None
+    check_same_run(folder, saved["described"], described)
+    return {**saved["plain"], **arrays}

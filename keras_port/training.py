@@ -1,0 +1,150 @@
+"""Training with Keras' `fit` on any backend, fed with NumPy batches, and resumed where it was."""
+
+import importlib.util
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_port.network import assign, build_seven_layer, mse_cie_ab, to_arrays
+from keras_port.resume import ResumableState, load_state
+from preprocessing.batches import TrainingBatches
+from preprocessing.files import UserError, held
+from preprocessing.lab import AB_SCALE, L_HALF_RANGE, cie_ab
+from preprocessing.shards import read_manifest, read_split
+
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """The best weights of a run (arrays by name), the network's arguments, and what is worth knowing of the run."""
+
+    arrays: dict
+    arguments: dict
+    summary: dict
+
+
+def to_network_units(L, ab):
+    """8-bit codes -> float32 L and ab in [-1, 1]."""
+    return L / np.float32(L_HALF_RANGE) - 1, cie_ab(ab) / np.float32(AB_SCALE)
+
+
+def train(config, source, folder, initial=None, root="shards"):
+    """Train the seven-layer network with `fit`, or go on with the run in `folder`.
+
+    Parameters
+    ----------
+    config : keras_port.config.TrainingConfig
+    source : str, the name under `root`
+    folder : path, where the state, log.csv and TensorBoard summaries go
+    initial : dict of arrays, optional; weights to start from (a network trained by `tf_raw` serves)
+
+    Returns
+    -------
+    TrainedNetwork
+
+    Raises
+    ------
+    UserError
+        The folder holds another run, shards are missing or damaged, the disk is full, or the loss is not finite.
+    """
+    folder = Path(folder)
+    fingerprint = read_manifest(source, root)["fingerprint"]
+    batches = TrainingBatches(source, config.resolution, config.batch_size, config.seed, root)
+    val = read_split(source, config.resolution, "val", root)
+    if not len(val.L):
+        raise UserError(f"{source} has no val photograph of {config.resolution} px: name more photographs")
+    print(
+        f"{source}: {batches.images} images to train on ({batches.gray} gray ones left out), {len(val.L)} to validate"
+    )
+    with held(folder):
+        described = {**config.to_dict(), "source": source, "fingerprint": fingerprint, "from": initial is not None}
+        state = load_state(folder, described) or {"compute": choose_compute(config)}
+        model = _compiled(config, state["compute"], _steps(config, batches))
+        if initial:
+            assign(model, initial)
+        state = _fit(config, model, state, described, batches, val, folder)
+        model.set_weights(state["best_weights"])
+    summary = {
+        "val_mse": state["best"],
+        "best_epoch": state["best_epoch"] + 1,
+        "epochs": state["epoch"],
+        "images_seen": state["epoch"] * _steps(config, batches) * batches.batch_size,
+        "seconds": round(state["seconds"]),
+        "compute": state["compute"],
+        "backend": keras.backend.backend(),
+    }
+    return TrainedNetwork(to_arrays(model), config.network_arguments(), summary)
+
+
+def _fit(config, model, state, described, batches, val, folder):
+    """Run `fit` over the epochs that are left and return the state at its end."""
+    steps = _steps(config, batches)
+    early_stopping = keras.callbacks.EarlyStopping(patience=config.patience, restore_best_weights=True)
+    resumable = ResumableState(folder, state, described, early_stopping, config.epochs)
+    resumable.restore(model)
+    if state.get("finished"):
+        return resumable.state
+    epoch = state.get("epoch", 0)
+    if epoch:
+        print(f"going on with {folder} from epoch {epoch}")
+    callbacks = [early_stopping, keras.callbacks.CSVLogger(str(folder / "log.csv"), append=True)]
+    if importlib.util.find_spec("tensorflow"):  # Keras writes TensorBoard's files through TensorFlow
+        callbacks.append(keras.callbacks.TensorBoard(str(folder / "tensorboard")))
+    stream = (to_network_units(L, ab) for L, ab in batches.from_step(epoch * steps))
+    model.fit(
+        stream,
+        steps_per_epoch=steps,
+        initial_epoch=epoch,
+        epochs=config.epochs,
+        validation_data=to_network_units(val.L, val.ab),
+        validation_batch_size=config.batch_size,
+        callbacks=[*callbacks, resumable],  # the state is saved last, when the others have done their part
+        verbose=1 if sys.stderr.isatty() else 2,
+    )
+    return resumable.state
+
+
+def _steps(config, batches):
+    return max(1, min(batches.steps_per_epoch, config.images_per_epoch // batches.batch_size))
+
+
+def _compiled(config, compute, steps):
+    """The network, Adam with a linear warm-up and half a cosine, and the squared loss in CIE ab units."""
+    model = build_seven_layer(**config.network_arguments(), seed=config.seed, dtype=POLICIES[compute])
+    total = config.epochs * steps
+    warmup = min(config.warmup_steps, total // 2)
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, total - warmup), warmup_target=config.learning_rate, warmup_steps=warmup
+    )
+    model.compile(optimizer=keras.optimizers.Adam(rate), loss=mse_cie_ab)
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def choose_compute(config):
+    """Resolve "auto": time some steps of each type on this machine and keep the faster."""
+    if config.compute != "auto":
+        return config.compute
+    seconds = {name: _time_steps(config, name) for name in POLICIES}
+    fastest = min(seconds, key=seconds.get)
+    rates = ", ".join(f"{name} {config.batch_size / each:.0f} images/s" for name, each in seconds.items())
+    print(f"compute: {fastest} ({rates})")
+    return fastest
+
+
+def _time_steps(config, compute, steps=3):
+    model = _compiled(config, compute, steps=100)
+    random = np.random.default_rng(0)
+    side = config.resolution
+    L, ab = (random.uniform(-1, 1, (config.batch_size, side, side, channels)).astype(np.float32) for channels in (1, 2))
+    seconds = []
+    for _ in range(steps + 2):
+        started = time.perf_counter()
+        model.train_on_batch(L, ab)
+        seconds.append(time.perf_counter() - started)
+    return min(seconds[2:])  # the first two build the graph

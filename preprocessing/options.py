@@ -1,0 +1,79 @@
+"""The command line of every training script: flags that change a configuration, and where things go."""
+
+import argparse
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from preprocessing.files import UserError
+from preprocessing.front_door import add_data_argument
+
+
+@dataclass(frozen=True)
+class Options:
+    """A training command, resolved: what to train, on which shards, and where things go."""
+
+    config: object  # a frozen dataclass
+    source: str
+    name: str
+    run: Path
+    init: str | None
+    out: str | None
+
+
+def training_parser(description):
+    """A parser with the flags that all training scripts share."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_data_argument(parser)
+    parser.add_argument("--epochs", type=positive(int))
+    parser.add_argument("--batch-size", type=positive(int))
+    parser.add_argument("--learning-rate", type=positive(float))
+    parser.add_argument("--patience", type=positive(int), help="epochs without a better validation error")
+    parser.add_argument("--compute", choices=("auto", "float32", "bfloat16"), help="type of the activations")
+    parser.add_argument("--seed", type=natural, metavar="INT")
+    parser.add_argument("--init", metavar="WEIGHTS", help="start from these weights: a shipped name or a file")
+    parser.add_argument("--run", metavar="FOLDER", help="where checkpoints and logs go (default: runs/NAME)")
+    parser.add_argument("--out", metavar="FILE", help="the weights file (default: results/local/weights/NAME.h5)")
+    return parser
+
+
+def resolve(arguments, config, name, demonstration):
+    """Change `config` by the numbers of a demonstration where there is no data, then by the flags that were given."""
+    from preprocessing.sources import EMBEDDED_TRAINING, source_name
+
+    if not arguments.data:
+        print("no --data: a few steps on the embedded photographs, to show that it works; it learns no colour")
+        config, name = replace(config, **demonstration), f"demonstration_{name}"
+    given = {field.name: getattr(arguments, field.name, None) for field in fields(config)}
+    config = replace(config, **{key: value for key, value in given.items() if value is not None})
+    source = source_name(arguments.data) if arguments.data else EMBEDDED_TRAINING
+    return Options(config, source, name, Path(arguments.run or f"runs/{name}"), arguments.init, arguments.out)
+
+
+def check_same_run(folder, before, now):
+    """Refuse to go on with a run that was begun with other settings; both are dictionaries of plain values."""
+    differing = [f"{key} {before.get(key)} (now {value})" for key, value in now.items() if before.get(key) != value]
+    if differing:
+        raise UserError(
+            f"{folder} holds a run with {', '.join(differing)}: use the same flags, another --run, or delete it"
+        )
+
+
+def positive(kind):
+    """An argparse type: a finite number of `kind` above 0."""
+
+    def convert(text):
+        value = kind(text)
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+        return value
+
+    convert.__name__ = kind.__name__  # argparse names it in its message
+    return convert
+
+
+def natural(text):
+    """An argparse type: an integer from 0."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is negative")
+    return value

@@ -1,0 +1,73 @@
+"""Step 7: score every network and baseline on the test shards.
+
+In:  the shards of step 2 for the same `--data`, and the shipped weights (and others by `--weights`).
+Out: with data, rows in results/evaluation.json; without, the embedded photographs are scored (every one of them is test
+     for the shipped weights) into results/local/evaluation.json. About 5 minutes for 5,000 photographs at 64.
+"""
+
+import argparse
+from pathlib import Path
+
+from preprocessing.front_door import add_data_argument, run
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_data_argument(parser)
+    parser.add_argument(
+        "--weights", nargs="+", default=[], metavar="FILE", help="weights files besides the shipped ones"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="the JSON file (default: results/evaluation.json)")
+    arguments = parser.parse_args()
+
+    from preprocessing.files import UserError
+    from preprocessing.sources import EMBEDDED, source_name
+    from results.evaluate import merge_rows
+    from results.predict import load_colorizer
+    from results.weights import shipped_names
+
+    source = source_name(arguments.data) if arguments.data else EMBEDDED
+    out = arguments.out or Path("results/evaluation.json" if arguments.data else "results/local/evaluation.json")
+    colorizers = [load_colorizer(name) for name in [*shipped_names(), *arguments.weights]]
+    if not colorizers:
+        raise UserError("no weights: train first and name them by --weights")
+    rows, data = evaluate_source(source, colorizers)
+    merge_rows(out, rows, data)
+    print(f"scores: {out}")
+
+
+def evaluate_source(source, colorizers):
+    """Rows for every resolution that both the source and some network have."""
+    from preprocessing.shards import read_manifest, read_split
+    from results.evaluate import constant, gray, random_colours, score
+
+    manifest = read_manifest(source)
+    rows, described = [], {key: manifest[key] for key in ("fingerprint", "photographs", "crops")}
+    for side in map(int, manifest["resolutions"]):
+        chosen = [colorizer for colorizer in colorizers if colorizer.resolution == side]
+        test = read_split(source, side, "test") if chosen else None
+        if not chosen or not len(test.L):
+            continue
+        # The mean colour and the prior of this source's training split; the embedded photographs have none: that of
+        # the photographs on which the network was trained.
+        train = manifest["resolutions"][str(side)]["train"]
+        train = train if train["images"] else chosen[0].attributes
+        models = {
+            "gray": (gray, 0),
+            "mean": (constant(train["mean_ab"]), 0),
+            "random": (random_colours(test.ab), 0),
+            **{c.name: (c.predict_ab, c.parameters) for c in chosen},
+        }
+        for name, (predict, parameters) in models.items():
+            scores, _ = score(predict, test, train["ab_bin_counts"], f"{name} at {side}")
+            head = {"model": name, "data": source, "resolution": side, "split": "test"}
+            rows.append({**head, **scores, "parameters": parameters})
+            print(
+                f"{source} {side:3} {name:10} MSE {scores['mse']:7.2f}  AuC {scores['auc']:.4f}  "
+                f"rebalanced {scores['auc_rebalanced']:.4f}  colourfulness {scores['colorfulness_ratio']:.3f}"
+            )
+    return rows, {source: described}
+
+
+if __name__ == "__main__":
+    run(main)

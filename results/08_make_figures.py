@@ -1,0 +1,59 @@
+"""Step 8: draw the figures of the original's README again, and one at 128 px.
+
+In:  the embedded photographs' shards and the shipped weights (`--data`: more photographs, into ignored files).
+Out: results/figures/result32.png (gray | truth | predicted), result64.png (predicted | truth), result128.png.
+     Half a minute. `--as-published` draws the 64 figure with red and blue exchanged, as the original did.
+"""
+
+import argparse
+from pathlib import Path
+
+from preprocessing.front_door import add_data_argument, run
+
+PHOTOGRAPHS = 24  # of a source named by --data
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_data_argument(parser)
+    parser.add_argument("--as-published", action="store_true", help="the 64 figure with red and blue exchanged")
+    arguments = parser.parse_args()
+
+    from preprocessing.sources import EMBEDDED, source_name
+
+    draw_source(EMBEDDED, Path("results/figures"), arguments.as_published)
+    if arguments.data:
+        draw_source(source_name(arguments.data), Path("results/local/figures"), arguments.as_published)
+
+
+def draw_source(source, folder, as_published):
+    """Draw the figure of each resolution that the source and the shipped weights have."""
+    from preprocessing.lab import cie_ab
+    from preprocessing.shards import read_manifest, read_split
+    from preprocessing.sources import EMBEDDED
+    from results.grid import draw_grid, pairs, swap_channels, triples
+    from results.predict import load_colorizer
+    from results.weights import shipped_names
+
+    for side in map(int, read_manifest(source)["resolutions"]):
+        if f"l2_{side}" not in shipped_names():
+            continue
+        test = read_split(source, side, "test")
+        L, ab_true = test.L[:PHOTOGRAPHS], cie_ab(test.ab[:PHOTOGRAPHS])
+        ab_pred = load_colorizer(f"l2_{side}").predict_ab(L)
+        name = f"result{side}" + f"-{source}" * (source != EMBEDDED)
+        if side == 64:
+            columns = pairs(L, ab_true, ab_pred)
+            draw_grid(columns, folder / f"{name}.png", blocks=2)
+            print(f"figure: {folder / name}.png")
+            if as_published:
+                name += "-as-published"
+                draw_grid(swap_channels(columns), Path("results/local/figures") / f"{name}.png", blocks=2)
+                print(f"figure: results/local/figures/{name}.png")
+        else:
+            draw_grid(triples(L, ab_true, ab_pred), folder / f"{name}.png")
+            print(f"figure: {folder / name}.png")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,118 @@
+"""Scores of networks and baselines on a test split, as the rows of `evaluation.json`."""
+
+import json
+
+import numpy as np
+from tqdm import tqdm
+
+from preprocessing.ab_bins import nearest_bin
+from preprocessing.files import UserError, write_atomically
+from preprocessing.lab import cie_ab, lab_to_bgr
+from preprocessing.splits import photo_of
+from results.metrics import (
+    auc_of_pixels,
+    bootstrap_interval,
+    colorfulness,
+    inverse_prior,
+    psnr,
+    squared_error,
+    ssim,
+)
+
+CHUNK = 100  # photographs scored at a time: memory stays small
+
+
+def gray(L):
+    """Baseline: no colour at all."""
+    return np.zeros((*L.shape[:3], 2), np.float32)
+
+
+def constant(mean_ab):
+    """Baseline: the mean colour of the training split, everywhere."""
+    return lambda L: np.broadcast_to(np.float32(mean_ab), (*L.shape[:3], 2))
+
+
+def random_colours(ab_of_all, seed=0):
+    """Baseline: the colours of another photograph of the split, drawn at random (Zhang et al. 2016 draw from training)."""
+    order = np.random.default_rng(seed).permutation(len(ab_of_all))
+    successor = np.empty(len(order), int)
+    successor[order] = np.roll(order, -1)  # one cycle through all: nobody draws itself
+    position = 0
+
+    def predict(L):
+        nonlocal position
+        chosen = successor[position : position + len(L)]
+        position += len(L)
+        return cie_ab(ab_of_all[chosen])
+
+    return predict
+
+
+def score(predict, test, bin_counts, name):
+    """Every metric of one model or baseline on one split.
+
+    Parameters
+    ----------
+    predict : function of L, (N, S, S, 1) uint8, to ab, (N, S, S, 2) in CIE ab units; called on the split in order
+    test : preprocessing.shards.Shard
+    bin_counts : training pixels in each ab bin
+
+    Returns
+    -------
+    row : dict of the metrics and intervals of DESIGN.md
+    per_photograph : dict of "mse" and "auc" to (N,) arrays, for paired intervals
+    """
+    weight_of_bin = inverse_prior(bin_counts)
+    gathered = {key: [] for key in ("mse", "auc", "weighted", "weight", "ssim", "colour_true", "colour_pred", "rgb")}
+    for start in tqdm(range(0, len(test.L), CHUNK), desc=name, leave=False):
+        L, ab_code = test.L[start : start + CHUNK], test.ab[start : start + CHUNK]
+        ab_true, ab_pred = cie_ab(ab_code), predict(L)
+        image_true, image_pred = lab_to_bgr(L, ab_true), lab_to_bgr(L, ab_pred)
+        pixel_auc, weights = auc_of_pixels(ab_true, ab_pred), weight_of_bin[nearest_bin(ab_code)]
+        gathered["mse"].append(squared_error(ab_true, ab_pred))
+        gathered["auc"].append(pixel_auc.mean(axis=(1, 2)))
+        gathered["weighted"].append((pixel_auc * weights).sum(axis=(1, 2)))
+        gathered["weight"].append(weights.sum(axis=(1, 2)))
+        gathered["ssim"].append(ssim(image_true, image_pred))
+        gathered["colour_true"].append(colorfulness(image_true))
+        gathered["colour_pred"].append(colorfulness(image_pred))
+        gathered["rgb"].append(np.square(image_true.astype(np.float64) - image_pred).mean(axis=(1, 2, 3)))
+    each = {key: np.concatenate(values) for key, values in gathered.items()}
+    photographs = [photo_of(id) for id in test.id]
+    row = {
+        "images": len(test.L),
+        "mse": each["mse"].mean(),
+        "mse_ci": bootstrap_interval(each["mse"], photographs),
+        "rmse": np.sqrt(each["mse"].mean()),
+        "psnr": psnr(each["rgb"].mean()),
+        "ssim": each["ssim"].mean(),
+        "auc": each["auc"].mean(),
+        "auc_ci": bootstrap_interval(each["auc"], photographs),
+        "auc_rebalanced": each["weighted"].sum() / each["weight"].sum(),
+        "colorfulness_ratio": each["colour_pred"].mean() / each["colour_true"].mean(),
+    }
+    return {key: _plain(value) for key, value in row.items()}, {key: each[key] for key in ("mse", "auc")}
+
+
+def _plain(value):
+    if isinstance(value, tuple):
+        return [round(float(number), 5) for number in value]
+    return value if isinstance(value, int) else round(float(value), 5)
+
+
+def merge_rows(path, rows, data):
+    """Put `rows` into the evaluation file at `path`, in place of those of the same model, data and resolution.
+
+    `data` is a dictionary of source name to what is known of it; both keep what other runs wrote.
+    """
+    try:
+        before = json.loads(path.read_text())
+    except FileNotFoundError:
+        before = {"data": {}, "rows": []}
+    except ValueError:
+        raise UserError(f"{path} is not JSON: delete it, and evaluate every source again") from None
+    kept = {(row["model"], row["data"], row["resolution"]): row for row in [*before["rows"], *rows]}
+    ordered = sorted(kept.values(), key=lambda row: (row["data"], row["resolution"]))
+    text = json.dumps({"data": before["data"] | data, "rows": ordered}, indent=1)
+    write_atomically(path, (text + "\n").encode())
+    return ordered

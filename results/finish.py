@@ -1,0 +1,33 @@
+"""What ends every training script: the weights file, and a grid of test photographs."""
+
+from pathlib import Path
+
+from preprocessing.lab import cie_ab
+from preprocessing.shards import read_manifest, read_split
+from results.grid import draw_grid, triples
+from results.predict import load_colorizer
+from results.weights import LOCAL, Weights, describe, save_weights
+
+GRID_PHOTOGRAPHS = 8
+
+
+def finish(name, trained, config, source, framework, out=None, root="shards"):
+    """Save a trained network's weights and draw test photographs beside them; print where both are.
+
+    Parameters
+    ----------
+    trained : an object with `arrays`, `arguments` and `summary`, as `train` returns it
+    config : dict, the resolved configuration
+    out : path of the weights file, by default under results/local/, never over shipped weights
+    """
+    path = Path(out) if out else LOCAL / f"{name}.h5"
+    manifest = read_manifest(source, root)
+    attributes = describe("seven_layer", framework, trained.arguments, config, manifest, trained.summary)
+    save_weights(path, Weights(trained.arrays, attributes))
+    print(f"weights: {path} (validation MSE {trained.summary['val_mse']:.1f})")
+    test = read_split(source, config["resolution"], "test", root)
+    if len(test.L):
+        L, ab = test.L[:GRID_PHOTOGRAPHS], test.ab[:GRID_PHOTOGRAPHS]
+        grid_path = Path("results/local") / f"{path.stem}-test.png"
+        draw_grid(triples(L, cie_ab(ab), load_colorizer(path).predict_ab(L)), grid_path)
+        print(f"test photographs: {grid_path}")

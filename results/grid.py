@@ -1,0 +1,66 @@
+"""Grids like the original's figures: rows of gray | truth | predicted, and pairs of predicted | truth."""
+
+import io
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from preprocessing.files import write_atomically
+from preprocessing.lab import lab_to_bgr
+
+DPI = 200
+CELL_PX = 256  # 32, 64 and 128 divide it: every pixel of a picture is a crisp square
+GAP_PX = 16
+TITLE_PX = 56
+MARGIN_PX = 40
+
+
+def triples(L, ab_true, ab_pred):
+    """The columns of the original's figure 32: (N, S, S, .) arrays -> {title: (N, S, S, 3) uint8 BGR}."""
+    return {
+        "Gray": lab_to_bgr(L, ab_true * 0),
+        "Ground truth": lab_to_bgr(L, ab_true),
+        "Predicted": lab_to_bgr(L, ab_pred),
+    }
+
+
+def pairs(L, ab_true, ab_pred):
+    """The columns of the original's figure 64."""
+    columns = triples(L, ab_true, ab_pred)
+    return {title: columns[title] for title in ("Predicted", "Ground truth")}
+
+
+def swap_channels(columns):
+    """Red and blue exchanged, as the original drew its figure 64 (erratum 2)."""
+    return {title: images[..., ::-1] for title, images in columns.items()}
+
+
+def draw_grid(columns, path, blocks=1):
+    """Draw columns of pictures under their titles and write a PNG.
+
+    Parameters
+    ----------
+    columns : dict of str to ndarray of uint8, shape (N, S, S, 3), BGR
+    path : where the PNG goes
+    blocks : int, how many photographs stand side by side in one row
+    """
+    count = len(next(iter(columns.values())))
+    blocks = min(blocks, count)
+    rows = -(-count // blocks)
+    block_px = len(columns) * (CELL_PX + GAP_PX) + GAP_PX
+    width = 2 * MARGIN_PX + blocks * block_px - 2 * GAP_PX
+    height = 2 * MARGIN_PX + TITLE_PX + rows * (CELL_PX + GAP_PX) - GAP_PX
+    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
+    for index in range(count):
+        row, block = divmod(index, blocks)
+        for column, (title, images) in enumerate(columns.items()):
+            left = MARGIN_PX + block * block_px + column * (CELL_PX + GAP_PX)
+            bottom = height - MARGIN_PX - TITLE_PX - row * (CELL_PX + GAP_PX) - CELL_PX
+            axes = figure.add_axes((left / width, bottom / height, CELL_PX / width, CELL_PX / height))
+            axes.imshow(images[index][..., ::-1], interpolation="nearest")
+            axes.set_axis_off()
+            if row == 0:
+                axes.set_title(title, fontsize=9, family="DejaVu Sans", pad=6)
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})  # the same bytes from every version
+    write_atomically(path, buffer.getvalue())

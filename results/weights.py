@@ -1,0 +1,107 @@
+"""The weights file: one HDF5 dataset a variable, in order, and attributes that say what they are and where from."""
+
+import io
+import json
+import platform
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from preprocessing.files import UserError, write_atomically
+
+SHIPPED = Path(__file__).parent / "weights"
+LOCAL = Path("results/local/weights")  # where training writes unless told otherwise
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Arrays by name, in order, and a dictionary of plain values."""
+
+    arrays: dict
+    attributes: dict
+
+
+def save_weights(path, weights):
+    """Write a weights file whole; raises UserError where it cannot."""
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        for name, array in weights.arrays.items():
+            file.create_dataset(name, data=array, fletcher32=array.ndim > 0)
+        file.attrs["order"] = json.dumps(list(weights.arrays))
+        file.attrs["description"] = json.dumps(weights.attributes)
+    write_atomically(path, buffer.getbuffer())
+
+
+def load_weights(path):
+    """Read a weights file; raises UserError if it is missing, damaged or another kind of file."""
+    try:
+        with h5py.File(path, "r") as file:
+            arrays = {name: file[name][()] for name in json.loads(file.attrs["order"])}
+            return Weights(arrays, json.loads(file.attrs["description"]))
+    except FileNotFoundError:
+        raise UserError(f"no weights file {path}: train first, or name one of {', '.join(shipped_names())}") from None
+    except (OSError, KeyError, ValueError, RuntimeError):
+        raise UserError(f"{path} is damaged or no weights file of ours: get it again, or train again") from None
+
+
+def check_fit(arrays, expected, path):
+    """Compare names, shapes and dtypes with those of a network's own arrays; UserError says what differs."""
+    for name in [*expected, *arrays]:
+        ours, theirs = expected.get(name), arrays.get(name)
+        if ours is None or theirs is None:
+            raise UserError(f"{path} holds another network: {name} is {'missing' if theirs is None else 'unknown'}")
+        if ours.shape != theirs.shape or np.dtype(ours.dtype) != theirs.dtype:
+            raise UserError(
+                f"{path} holds another network: {name} is {theirs.dtype} {theirs.shape}, not {ours.dtype} {ours.shape}"
+            )
+
+
+def load_init(name_or_path, expected):
+    """The arrays to start training from, checked against a network's own; UserError says what differs."""
+    path = find_weights(name_or_path)
+    arrays = load_weights(path).arrays
+    check_fit(arrays, expected, path)
+    return arrays
+
+
+def shipped_names():
+    """The names of the weights that come with the repository, such as `l2_64`."""
+    return sorted(path.stem for path in SHIPPED.glob("*.h5"))
+
+
+def find_weights(name_or_path):
+    """The path of shipped weights by their name, or the path itself."""
+    shipped = SHIPPED / f"{name_or_path}.h5"
+    return shipped if shipped.exists() else Path(name_or_path)
+
+
+def describe(network, framework, arguments, config, manifest, summary):
+    """The attributes of a weights file: what it is, how and on what it was trained, and what it scored on val."""
+    side = manifest["resolutions"][str(config["resolution"])]["train"]
+    return {
+        "network": network,
+        "framework": framework,
+        "arguments": arguments,
+        "objective": "l2",
+        "resolution": config["resolution"],
+        "config": config,
+        "data": manifest["source"],
+        "fingerprint": manifest["fingerprint"],
+        "mean_ab": side["mean_ab"],
+        "ab_bin_counts": side["ab_bin_counts"],
+        "command": shlex.join(["python", *sys.argv]),
+        "host": f"{_processor()}, {platform.system()}",
+        **summary,
+    }
+
+
+def _processor():
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
