@@ -21,7 +21,7 @@ from tqdm import tqdm
 from preprocessing import downsampled_imagenet
 from preprocessing.ab_bins import bin_centres, bin_counts
 from preprocessing.files import UserError, held, write_atomically
-from preprocessing.lab import bgr_to_lab, cie_ab
+from preprocessing.lab import AB_ZERO, bgr_to_lab
 from preprocessing.shards import SCHEMA, Shard, read_build_log, shard_capacity, shard_path, write_shard
 from preprocessing.sources import UnreadableImage, read_image
 from preprocessing.splits import NearCopies, split_photographs, thumbnail
@@ -340,7 +340,7 @@ def _finish_manifest(folder, source, crops, splits, writers, seconds):
         if split == "train" and images:
             entry["ab_bin_counts"] = np.sum([log["ab_bin_counts"] for log in each], axis=0).tolist()
             ab_sum = np.sum([log["ab_sum"] for log in each], axis=0)
-            entry["mean_ab"] = cie_ab(ab_sum / (images * side**2)).tolist()
+            entry["mean_ab"] = (ab_sum / (images * side**2) - AB_ZERO).tolist()
         manifest["resolutions"].setdefault(str(side), {})[split] = entry
     write_atomically(folder / "manifest.json", json.dumps(manifest, indent=1).encode())
     if len(manifest["skipped"]) == len(source.photographs):

@@ -34,9 +34,6 @@ def run(main):
 
 def _stop(script, message, code):
     print(f"\n{script}: {message}" if code == 130 else f"{script}: error: {message}", file=sys.stderr)
-    sys.stderr.flush()
-    if code == 130:
-        os._exit(code)  # threads and worker processes must not hold up a stop; every file is whole already
     sys.exit(code)
 
 

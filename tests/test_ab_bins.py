@@ -1,0 +1,31 @@
+import numpy as np
+
+from preprocessing.ab_bins import GRID, bin_centres, bin_counts, nearest_bin
+from preprocessing.lab import bgr_to_lab, cie_ab
+
+
+def test_every_srgb_colour_lies_within_half_a_cell_of_a_bin():
+    image = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
+    ab = bgr_to_lab(image)[1]
+    offset = np.abs(cie_ab(ab) - bin_centres()[nearest_bin(ab)])
+    assert offset.max() <= GRID / 2 + 1  # 1 for the 8-bit code
+
+
+def test_centres_are_distinct_points_of_the_grid():
+    centres = bin_centres()
+    assert len(np.unique(centres, axis=0)) == len(centres)
+    assert (centres % GRID == 0).all()
+    assert [0, 0] in centres.tolist()
+
+
+def test_nearest_bin_is_the_nearest():
+    codes = np.random.default_rng(1).integers(0, 256, (100, 2)).astype(np.uint8)
+    distances = np.square(cie_ab(codes)[:, None] - bin_centres()).sum(axis=-1)
+    chosen = distances[np.arange(100), nearest_bin(codes)]
+    assert (chosen == distances.min(axis=1)).all()
+
+
+def test_counts_cover_every_pixel():
+    ab = np.random.default_rng(2).integers(0, 256, (3, 8, 8, 2)).astype(np.uint8)
+    assert bin_counts(ab).sum() == 3 * 8 * 8
+    assert bin_counts(np.full((2, 2, 2), 128, np.uint8))[nearest_bin(np.uint8([128, 128]))] == 4
