@@ -103,6 +103,7 @@ def _fit(config, model, state, described, batches, val, folder):
         epochs=config.epochs,
         validation_data=to_network_units(val.L, val.ab),
         validation_batch_size=config.batch_size,
+        shuffle=False,  # the stream is shuffled already
         callbacks=[*callbacks, resumable],  # the state is saved last, when the others have done their part
         verbose=1 if sys.stderr.isatty() else 2,
     )

@@ -56,7 +56,7 @@ def test_shards_hold_what_the_photographs_say(tmp_path):
             seen += shard.id
             for L, ab, name in zip(shard.L, shard.ab, shard.id, strict=True):
                 expected = bgr_to_lab(centre_square(cv2.imread(str(photos / name)), side))
-                assert (L == expected[0]).all()
+                assert (expected[0] == L).all()
                 assert (ab == expected[1]).all()
         assert sorted(seen) == sorted(f"{index}.png" for index in range(40))
 

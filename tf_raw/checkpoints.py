@@ -64,7 +64,9 @@ class RunState:
     def restore(self):
         """Take up the newest checkpoint that is whole; False if there is none at all."""
         for path in reversed(self._manager.checkpoints):
-            with contextlib.suppress(tf.errors.OpError, ValueError, AssertionError):
+            with contextlib.suppress(
+                tf.errors.OpError, IndexError, ValueError, AssertionError
+            ):  # as TensorFlow finds it cut
                 self._checkpoint.restore(path).assert_existing_objects_matched()
                 self.progress = json.loads(self._progress.numpy())
                 return True

@@ -161,6 +161,8 @@ def _loop(config, network, state, batches, val, folder):
                 state.save()
                 saved = time.monotonic()
             if stop.requested:
+                if bar:
+                    bar.close()
                 raise KeyboardInterrupt
 
 

@@ -1,0 +1,156 @@
+"""Keras' `fit`, resumed: what a killed run keeps, and the same under JAX."""
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from conftest import REPOSITORY, run_script, start_script
+from test_training import wait_for
+
+from keras_port import training
+from keras_port.config import TrainingConfig
+from preprocessing.files import UserError
+from preprocessing.sources import EMBEDDED_TRAINING
+
+SCRIPT = "keras_port/06_train_128.py"
+CONFIG = TrainingConfig(32, epochs=4, images_per_epoch=8, batch_size=4, warmup_steps=2, compute="float32")
+
+
+def run(folder, shard_root, config=CONFIG, **options):
+    return training.train(config, EMBEDDED_TRAINING, folder, root=shard_root, **options)
+
+
+class Interrupted(Exception):
+    pass
+
+
+def test_a_killed_run_keeps_its_best_weights_score_and_patience_and_equals_an_unbroken_one(
+    tmp_path, shard_root, monkeypatch
+):
+    unbroken = run(tmp_path / "unbroken", shard_root)
+
+    def breaks_off(self, batch, logs=None):  # in the third epoch, after its state was begun
+        if self.state.get("epoch") == 2:
+            raise Interrupted
+
+    monkeypatch.setattr(training.ResumableState, "on_train_batch_end", breaks_off)
+    with pytest.raises(Interrupted):
+        run(tmp_path / "broken", shard_root)
+    monkeypatch.undo()
+    resumed = run(tmp_path / "broken", shard_root)
+    assert resumed.summary | {"seconds": 0} == unbroken.summary | {"seconds": 0}
+    for name, array in unbroken.arrays.items():
+        np.testing.assert_allclose(resumed.arrays[name], array, atol=1e-6, err_msg=name)
+    logs = [(tmp_path / name / "log.csv").read_text().splitlines() for name in ("unbroken", "broken")]
+    assert [line.split(",")[0] for line in logs[1]] == ["epoch", "0", "1", "2", "3"]
+    assert len(logs[0]) == len(logs[1])
+
+
+def test_best_weights_of_before_a_restart_survive_worse_epochs_after_it(tmp_path, shard_root, monkeypatch):
+    original = keras.callbacks.EarlyStopping.get_monitor_value
+    scores = iter([300.0, 200.0, 250.0, 260.0])
+    monkeypatch.setattr(keras.callbacks.EarlyStopping, "get_monitor_value", lambda self, logs: next(scores))
+    saved = {}
+    original_end = training.ResumableState.on_epoch_end
+
+    def remembers_and_breaks_off(self, epoch, logs=None):
+        original_end(self, epoch, logs)
+        saved[epoch] = [array.copy() for array in self.state["weights"]]
+        if epoch == 1:
+            raise Interrupted
+
+    monkeypatch.setattr(training.ResumableState, "on_epoch_end", remembers_and_breaks_off)
+    with pytest.raises(Interrupted):
+        run(tmp_path, shard_root)
+    monkeypatch.setattr(training.ResumableState, "on_epoch_end", original_end)
+    trained = run(tmp_path, shard_root)
+    assert (trained.summary["val_mse"], trained.summary["best_epoch"]) == (200.0, 2)
+    model = training.build_seven_layer()
+    model.set_weights(saved[1])
+    for name, array in training.to_arrays(model).items():
+        np.testing.assert_array_equal(trained.arrays[name], array, err_msg=name)
+    assert original is not None
+
+
+def test_patience_counts_on_over_a_restart(tmp_path, shard_root, monkeypatch):
+    scores = iter([200.0, 250.0, 260.0, 270.0])
+    monkeypatch.setattr(keras.callbacks.EarlyStopping, "get_monitor_value", lambda self, logs: next(scores))
+    config = TrainingConfig(32, epochs=9, images_per_epoch=8, batch_size=4, patience=2, compute="float32")
+    original_end = training.ResumableState.on_epoch_end
+
+    def breaks_off(self, epoch, logs=None):
+        original_end(self, epoch, logs)
+        if epoch == 1:
+            raise Interrupted
+
+    monkeypatch.setattr(training.ResumableState, "on_epoch_end", breaks_off)
+    with pytest.raises(Interrupted):
+        run(tmp_path, shard_root, config)
+    monkeypatch.setattr(training.ResumableState, "on_epoch_end", original_end)
+    assert run(tmp_path, shard_root, config).summary["epochs"] == 3
+
+
+def test_training_starts_from_tf_raws_weights(tmp_path, shard_root):
+    from tf_raw.network import SevenLayerNetwork
+
+    initial = SevenLayerNetwork(seed=7).to_arrays()
+    config = TrainingConfig(32, epochs=1, images_per_epoch=4, batch_size=4, learning_rate=1e-9, compute="float32")
+    trained = run(tmp_path, shard_root, config, initial=initial).arrays
+    np.testing.assert_allclose(trained["conv4/kernel"], initial["conv4/kernel"], atol=1e-6)
+
+
+def test_a_run_with_other_settings_and_a_damaged_state_are_refused(tmp_path, shard_root):
+    config = TrainingConfig(32, epochs=1, images_per_epoch=4, batch_size=4, compute="float32")
+    run(tmp_path, shard_root, config)
+    with pytest.raises(UserError, match="seed 1 .now 2."):
+        run(tmp_path, shard_root, TrainingConfig(32, 1, 4, 4, compute="float32", seed=2))
+    (tmp_path / "state.h5").write_bytes((tmp_path / "state.h5").read_bytes()[:1000])
+    with pytest.raises(UserError, match="damaged"):
+        run(tmp_path, shard_root, config)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_a_stopped_script_goes_on(tmp_path, number, code):
+    assert run_script("preprocessing/02_build_shards.py", "--crops", "4", cwd=tmp_path).returncode == 0
+    command = (SCRIPT, "--epochs", "3", "--batch-size", "4", "--images-per-epoch", "8")
+    process = start_script(*command, cwd=tmp_path)
+    wait_for(process, tmp_path / "runs/demonstration_l2_128/state.h5")
+    os.kill(process.pid, number)
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == code, output
+    if code == 130:
+        assert "Traceback" not in output
+        assert "06_train_128.py: stopped" in output.splitlines()[-1]
+    finished = run_script(*command, cwd=tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    assert "going on with" in finished.stdout
+    assert len((tmp_path / "runs/demonstration_l2_128/log.csv").read_text().splitlines()) == 4
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is not installed")
+def test_the_same_code_trains_under_jax_to_the_same_error(tmp_path, shard_root):
+    program = (
+        "import sys; from pathlib import Path; from keras_port.training import train; "
+        "from keras_port.config import TrainingConfig; assert 'tensorflow' not in sys.modules; "
+        "c = TrainingConfig(32, epochs=2, images_per_epoch=8, batch_size=4, warmup_steps=2, compute='float32'); "
+        f"t = train(c, 'embedded-training', {str(tmp_path / 'jax')!r}, root=Path({str(shard_root)!r})); "
+        "print(t.summary['backend'], t.summary['val_mse'])"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        timeout=300,
+    )
+    assert process.returncode == 0, process.stderr
+    backend, val_mse = process.stdout.split()[-2:]
+    assert backend == "jax"
+    config = TrainingConfig(32, epochs=2, images_per_epoch=8, batch_size=4, warmup_steps=2, compute="float32")
+    assert float(val_mse) == pytest.approx(run(tmp_path / "tf", shard_root, config).summary["val_mse"], rel=0.02)

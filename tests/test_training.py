@@ -1,0 +1,155 @@
+"""The low-level loop: what a resumed run equals, and what ends a run."""
+
+import json
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+from conftest import run_script, start_script
+
+from preprocessing.batches import TrainingBatches
+from preprocessing.files import UserError
+from preprocessing.sources import EMBEDDED_TRAINING
+from tf_raw import training
+from tf_raw.config import TrainingConfig
+
+SCRIPT = "tf_raw/03_train_32.py"
+CONFIG = TrainingConfig(32, epochs=3, batch_size=4, warmup_steps=2, compute="float32", dropout=0.2)
+
+
+def run(folder, shard_root, config=CONFIG, **options):
+    return training.train(config, EMBEDDED_TRAINING, folder, root=shard_root, **options)
+
+
+class Interrupted(Exception):
+    pass
+
+
+def test_resumed_run_equals_unbroken_run(tmp_path, shard_root, monkeypatch):
+    unbroken = run(tmp_path / "unbroken", shard_root)
+    original, calls = TrainingBatches.from_step, []
+
+    def breaks_off(self, step):  # ends the process's work in the middle of the second epoch, as a kill would
+        for index, batch in enumerate(original(self, step)):
+            calls.append(index)
+            if len(calls) == 9:
+                raise Interrupted
+            yield batch
+
+    monkeypatch.setattr(TrainingBatches, "from_step", breaks_off)
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0)
+    with pytest.raises(Interrupted):
+        run(tmp_path / "broken", shard_root)
+    resumed = run(tmp_path / "broken", shard_root)
+    for name, array in unbroken.arrays.items():
+        np.testing.assert_array_equal(resumed.arrays[name], array, err_msg=name)
+    logs = [(tmp_path / name / "log.csv").read_text().splitlines() for name in ("unbroken", "broken")]
+    for one, other in zip(*logs, strict=True):  # but for the seconds
+        assert [one.split(",")[i] for i in (0, 1, 4, 5, 6)] == [other.split(",")[i] for i in (0, 1, 4, 5, 6)]
+
+
+def test_a_finished_run_is_not_run_again_and_keeps_the_best_epoch(tmp_path, shard_root, monkeypatch):
+    scores = iter([500.0, 300.0, 400.0])
+    monkeypatch.setattr(training, "validation_mse", lambda predict, val: next(scores))
+    first = run(tmp_path, shard_root)
+    assert (first.summary["best_epoch"], first.summary["val_mse"], first.summary["epochs"]) == (2, 300.0, 3)
+    again = run(tmp_path, shard_root)  # next(scores) would raise
+    assert all((again.arrays[name] == array).all() for name, array in first.arrays.items())
+
+
+def test_early_stopping_ends_a_run_that_gets_no_better(tmp_path, shard_root, monkeypatch):
+    scores = iter([300.0, 400.0, 400.0, 400.0])
+    monkeypatch.setattr(training, "validation_mse", lambda predict, val: next(scores))
+    config = TrainingConfig(32, epochs=9, batch_size=10, patience=2, compute="float32")
+    assert run(tmp_path, shard_root, config).summary["epochs"] == 3
+
+
+def test_training_lowers_the_error_on_what_it_sees(tmp_path, shard_root):
+    config = TrainingConfig(32, epochs=12, batch_size=10, warmup_steps=2, patience=99, compute="float32")
+    run(tmp_path, shard_root, config)
+    rows = [line.split(",") for line in (tmp_path / "log.csv").read_text().splitlines()[1:]]
+    assert float(rows[-1][5]) < 0.5 * float(rows[0][5])
+
+
+def test_a_run_with_other_settings_is_refused(tmp_path, shard_root):
+    run(tmp_path, shard_root)
+    with pytest.raises(UserError, match="batch_size 4 .now 5."):
+        run(
+            tmp_path,
+            shard_root,
+            TrainingConfig(32, epochs=3, batch_size=5, warmup_steps=2, compute="float32", dropout=0.2),
+        )
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, shard_root):
+    run(tmp_path, shard_root)
+    newest = max((tmp_path / "checkpoints").glob("*.data-*"), key=lambda path: path.stat().st_mtime)
+    newest.write_bytes(newest.read_bytes()[:1000])
+    assert run(tmp_path, shard_root).summary["epochs"] == 3
+
+
+def test_nan_stops_the_run_with_a_clear_error(tmp_path, shard_root, monkeypatch):
+    monkeypatch.setattr(training, "_compiled_step", lambda *_: lambda *_: float("nan"))
+    with pytest.raises(UserError, match="nan at step 0.*--learning-rate"):
+        run(tmp_path, shard_root)
+
+
+def test_auto_keeps_one_of_the_two_types(tmp_path, shard_root, capsys):
+    config = TrainingConfig(32, epochs=1, batch_size=4, compute="auto")
+    compute = run(tmp_path, shard_root, config).summary["compute"]
+    assert f"compute: {compute} (float32" in capsys.readouterr().out
+
+
+def test_the_rate_warms_up_and_decays_to_zero():
+    config = TrainingConfig(32, learning_rate=1.0, warmup_steps=10)
+    rates = [training.learning_rate_at(step, config, 100) for step in range(100)]
+    assert rates[:3] == pytest.approx([0.1, 0.2, 0.3])
+    assert max(rates) == rates[9] == 1
+    assert rates[55] == pytest.approx(0.5)
+    assert rates[-1] < 0.001
+
+
+def wait_for(process, path):
+    deadline = time.monotonic() + 120
+    while not path.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_a_stopped_script_goes_on(tmp_path, shard_root, number, code):
+    (tmp_path / "shards").symlink_to(shard_root)
+    command = (SCRIPT, "--epochs", "40", "--batch-size", "10", "--patience", "40")
+    process = start_script(*command, cwd=tmp_path)
+    folder = tmp_path / "runs/demonstration_l2_32"
+    wait_for(process, folder / "checkpoints" / "checkpoint")
+    os.kill(process.pid, number)
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == code, output
+    if code == 130:
+        assert "Traceback" not in output
+        assert "03_train_32.py: stopped" in output.splitlines()[-1]
+    finished = run_script(*command, cwd=tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    assert "going on with" in finished.stdout
+    assert len((folder / "log.csv").read_text().splitlines()) == 41
+    assert json.loads((folder / "config.json").read_text())["epochs"] == 40
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--epochs", "0"],
+        ["--learning-rate", "nan"],
+        ["--seed", "-1"],
+        ["--no-such-flag"],
+        ["--init", "missing.h5"],
+        ["--data", "never-built.zip"],
+    ],
+)
+def test_errors_of_a_user_are_one_line_and_exit_code_2(tmp_path, arguments):
+    process = run_script(SCRIPT, *arguments, cwd=tmp_path)
+    assert process.returncode == 2
+    assert "Traceback" not in process.stderr
+    assert "error: " in process.stderr.splitlines()[-1]
