@@ -1,0 +1,70 @@
+import json
+
+import numpy as np
+import pytest
+
+from preprocessing.ab_bins import bin_counts
+from preprocessing.files import UserError
+from preprocessing.lab import cie_ab
+from preprocessing.shards import Shard
+from results.evaluate import constant, gray, merge_rows, random_colours, score
+
+
+@pytest.fixture
+def test_split():
+    random = np.random.default_rng(0)
+    L = random.integers(0, 256, (230, 32, 32, 1), np.uint8)
+    ab = random.integers(98, 158, (230, 1, 1, 2), np.uint8) + random.integers(0, 5, (230, 32, 32, 2), np.uint8)
+    return Shard(L, ab, [f"{index}.jpg" for index in range(230)])
+
+
+def test_every_photograph_is_scored_and_the_truth_is_perfect(test_split):
+    position = 0
+
+    def truth(L):
+        nonlocal position
+        position += len(L)
+        return cie_ab(test_split.ab[position - len(L) : position])
+
+    row, each = score(truth, test_split, bin_counts(test_split.ab), "truth")
+    assert row["images"] == len(each["mse"]) == 230
+    assert (row["mse"], row["auc"], row["auc_rebalanced"], row["colorfulness_ratio"], row["ssim"]) == (0, 1, 1, 1, 1)
+
+
+def test_gray_and_mean_score_what_their_formulas_say(test_split):
+    ab = cie_ab(test_split.ab)
+    counts = bin_counts(test_split.ab)
+    row, _ = score(gray, test_split, counts, "gray")
+    assert row["mse"] == pytest.approx(np.square(ab).mean(), rel=1e-4)
+    assert row["colorfulness_ratio"] < 0.05
+    mean = ab.mean(axis=(0, 1, 2))
+    row, _ = score(constant(mean), test_split, counts, "mean")
+    assert row["mse"] == pytest.approx(ab.var(axis=(0, 1, 2)).mean(), rel=1e-3)
+    assert row["mse_ci"][0] < row["mse"] < row["mse_ci"][1]
+
+
+def test_random_colours_are_all_anothers_own(test_split):
+    predict = random_colours(test_split.ab)
+    drawn = np.concatenate([predict(test_split.L[start : start + 100]) for start in range(0, 230, 100)])
+    truth = cie_ab(test_split.ab)
+    assert not (drawn == truth).all(axis=(1, 2, 3)).any()
+    assert sorted(drawn.sum(axis=(1, 2, 3))) == pytest.approx(sorted(truth.sum(axis=(1, 2, 3))))
+
+
+def test_rows_replace_their_like_and_keep_the_rest(tmp_path):
+    def row(model, data, mse):
+        return {"model": model, "data": data, "resolution": 32, "mse": mse}
+
+    path = tmp_path / "evaluation.json"
+    merge_rows(path, [row("gray", "a", 1), row("gray", "b", 2)], {"a": 1, "b": 1})
+    merge_rows(path, [row("gray", "a", 3), row("net", "a", 4)], {"a": 2})
+    written = json.loads(path.read_text())
+    assert [(r["model"], r["data"], r["mse"]) for r in written["rows"]] == [
+        ("gray", "a", 3),
+        ("net", "a", 4),
+        ("gray", "b", 2),
+    ]
+    assert written["data"] == {"a": 2, "b": 1}
+    path.write_text("{")
+    with pytest.raises(UserError, match="not JSON"):
+        merge_rows(path, [], {})
