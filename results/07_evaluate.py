@@ -39,7 +39,8 @@ def main():
 def evaluate_source(source, colorizers):
     """Rows for every resolution that both the source and some network have."""
     from preprocessing.shards import read_manifest, read_split
-    from results.evaluate import constant, gray, random_colours, score
+    from results.baselines import constant, gray, random_colours, source_mean
+    from results.evaluate import score
 
     manifest = read_manifest(source)
     rows, described = [], {key: manifest[key] for key in ("fingerprint", "photographs", "crops")}
@@ -55,9 +56,11 @@ def evaluate_source(source, colorizers):
         models = {
             "gray": (gray, 0),
             "mean": (constant(train["mean_ab"]), 0),
+            "source_mean": (source_mean(source, side, test.id), 0),
             "random": (random_colours(test.ab), 0),
             **{c.name: (c.predict_ab, c.parameters) for c in chosen},
         }
+        models = {name: model for name, model in models.items() if model[0]}
         for name, (predict, parameters) in models.items():
             scores, _ = score(predict, test, train["ab_bin_counts"], f"{name} at {side}")
             head = {"model": name, "data": source, "resolution": side, "split": "test"}

@@ -22,32 +22,6 @@ from results.metrics import (
 CHUNK = 100  # photographs scored at a time: memory stays small
 
 
-def gray(L):
-    """Baseline: no colour at all."""
-    return np.zeros((*L.shape[:3], 2), np.float32)
-
-
-def constant(mean_ab):
-    """Baseline: the mean colour of the training split, everywhere."""
-    return lambda L: np.broadcast_to(np.float32(mean_ab), (*L.shape[:3], 2))
-
-
-def random_colours(ab_of_all, seed=0):
-    """Baseline: the colours of another photograph of the split, drawn at random (Zhang et al. 2016 draw from training)."""
-    order = np.random.default_rng(seed).permutation(len(ab_of_all))
-    successor = np.empty(len(order), int)
-    successor[order] = np.roll(order, -1)  # one cycle through all: nobody draws itself
-    position = 0
-
-    def predict(L):
-        nonlocal position
-        chosen = successor[position : position + len(L)]
-        position += len(L)
-        return cie_ab(ab_of_all[chosen])
-
-    return predict
-
-
 def score(predict, test, bin_counts, name):
     """Every metric of one model or baseline on one split.
 

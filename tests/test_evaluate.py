@@ -7,7 +7,8 @@ from preprocessing.ab_bins import bin_counts
 from preprocessing.files import UserError
 from preprocessing.lab import cie_ab
 from preprocessing.shards import Shard
-from results.evaluate import constant, gray, merge_rows, random_colours, score
+from results.baselines import collection_of, constant, gray, random_colours
+from results.evaluate import merge_rows, score
 
 
 @pytest.fixture
@@ -68,3 +69,17 @@ def test_rows_replace_their_like_and_keep_the_rest(tmp_path):
     path.write_text("{")
     with pytest.raises(UserError, match="not JSON"):
         merge_rows(path, [], {})
+
+
+@pytest.mark.parametrize(
+    ("image_id", "collection"),
+    [
+        ("train/sunrise12.jpg#1,2,64", "sunrise"),
+        ("train/n02123597_Siamese_cat.jpg", "n"),
+        ("train/scenes-sea-12.jpg", "scenes-sea-"),
+        ("train/279005.jpg", ""),
+        ("train/76f8420a-bcea-4bb8-a049-befa05315470.jpg", "uuid"),
+    ],
+)
+def test_a_collection_is_told_by_the_file_names(image_id, collection):
+    assert collection_of(image_id) == collection

@@ -18,7 +18,9 @@ def test_squared_error_by_hand():
     assert squared_error(truth, prediction).tolist() == [25 / 4, 1]
 
 
-@pytest.mark.parametrize(("distance", "share"), [(0, 1), (0.5, 150 / 151), (1, 150 / 151), (150, 1 / 151), (150.5, 0), (400, 0)])
+@pytest.mark.parametrize(
+    ("distance", "share"), [(0, 1), (0.5, 150 / 151), (1, 150 / 151), (150, 1 / 151), (150.5, 0), (400, 0)]
+)
 def test_auc_of_one_pixel_by_hand(distance, share):
     """A distance of 1 is within 150 of the 151 thresholds 0..150."""
     truth = np.zeros((1, 1, 1, 2), np.float32)

@@ -61,7 +61,9 @@ def test_demonstration_weights_can_be_evaluated_and_started_from(sequence):
     weights = folder / "results/local/weights/demonstration_l2_32.h5"
     process = run_script("results/07_evaluate.py", "--weights", weights, "--out", "scores.json", cwd=folder)
     assert "demonstration_l2_32" in process.stdout, process.stderr
-    process = run_script("tf_raw/04_train_64.py", "--init", weights, "--run", "runs/from32", "--epochs", "1", cwd=folder)
+    process = run_script(
+        "tf_raw/04_train_64.py", "--init", weights, "--run", "runs/from32", "--epochs", "1", cwd=folder
+    )
     assert process.returncode == 0, process.stderr
     attributes = json.loads((folder / "runs/from32/config.json").read_text())
     assert attributes["from"]
@@ -84,8 +86,9 @@ def test_without_shards_every_script_says_what_to_run(tmp_path):
 
 def test_a_missing_libgl_is_one_line(tmp_path):
     (tmp_path / "cv2.py").write_text("raise ImportError('libGL.so.1: cannot open shared object file')")
-    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import runpy; sys.argv = ['02_build_shards.py']; " + (
-        f"runpy.run_path({str(REPOSITORY / 'preprocessing/02_build_shards.py')!r}, run_name='__main__')"
+    program = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import runpy; sys.argv = ['02_build_shards.py']; "
+        + (f"runpy.run_path({str(REPOSITORY / 'preprocessing/02_build_shards.py')!r}, run_name='__main__')")
     )
     process = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
     assert process.returncode == 2

@@ -91,7 +91,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, shard_root)
 
 
 def test_nan_stops_the_run_with_a_clear_error(tmp_path, shard_root, monkeypatch):
-    monkeypatch.setattr(training, "_compiled_step", lambda *_: lambda *_: float("nan"))
+    monkeypatch.setattr(training, "compiled_step", lambda *_: lambda *_: float("nan"))
     with pytest.raises(UserError, match="nan at step 0.*--learning-rate"):
         run(tmp_path, shard_root)
 

@@ -127,7 +127,7 @@ def _loop(config, network, state, batches, val, folder):
     progress, steps = state.progress, batches.steps_per_epoch
     total_steps = config.epochs * steps
     compute_dtype = COMPUTE_TYPES[progress["compute"]]
-    step_function = _compiled_step(network, state.optimizer, compute_dtype)
+    step_function = compiled_step(network, state.optimizer, compute_dtype)
     predict = tf.function(lambda L: network(L, compute_dtype=compute_dtype), reduce_retracing=True)
     summaries = tf.summary.create_file_writer(str(folder / "tensorboard"))
     stop = StopRequest()
@@ -166,7 +166,9 @@ def _loop(config, network, state, batches, val, folder):
                 raise KeyboardInterrupt
 
 
-def _compiled_step(network, optimizer, compute_dtype):
+def compiled_step(network, optimizer, compute_dtype):
+    """`train_step` under `tf.function`: a function of 8-bit L and ab (arrays), learning rate and seed."""
+
     @tf.function(reduce_retracing=True)
     def compiled(L, ab, learning_rate, seed):
         return train_step(network, optimizer, L, ab, learning_rate, seed, compute_dtype)
@@ -238,7 +240,7 @@ def choose_compute(config):
 
 def _time_steps(config, compute_dtype, steps=5):
     network = SevenLayerNetwork(config.network_arguments())
-    step_function = _compiled_step(network, Adam(network.trainable_variables), compute_dtype)
+    step_function = compiled_step(network, Adam(network.trainable_variables), compute_dtype)
     random = np.random.default_rng(0)
     L, ab = (
         random.integers(0, 256, (config.batch_size, config.resolution, config.resolution, channels), np.uint8)

@@ -1,0 +1,38 @@
+# Two commands do everything: `make results` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+export COLORIZE_DATA
+
+.PHONY: results test check lint bench
+.DELETE_ON_ERROR:
+
+results: .venv/installed
+	$(BIN)/python preprocessing/01_get_photos.py
+	$(BIN)/python preprocessing/02_build_shards.py
+	$(BIN)/python results/07_evaluate.py
+	$(BIN)/python results/08_make_figures.py
+	@echo "The figures are in results/figures/: result32.png, result64.png, result128.png"
+
+test: .venv/installed
+	$(BIN)/python -m pytest
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+check: lint test
+
+bench: .venv/installed
+	$(BIN)/python results/bench.py
+
+# OpenCV's usual wheel needs the system's libGL; on a bare server its headless twin takes its place.
+.venv/installed: setup.py
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@$(BIN)/python -c "import cv2" 2>/dev/null || { \
+	  version=$$($(BIN)/pip list --format=freeze | sed -n 's/^opencv-python==//p'); \
+	  echo "libGL is missing on this machine: opencv-python-headless $$version takes the place of opencv-python in .venv"; \
+	  $(BIN)/pip uninstall --quiet --yes opencv-python && \
+	  $(BIN)/pip install --quiet --disable-pip-version-check --force-reinstall --no-deps opencv-python-headless==$$version && \
+	  $(BIN)/python -c "import cv2"; }
+	@touch $@

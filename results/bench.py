@@ -1,0 +1,149 @@
+"""`make bench`: how fast this machine trains and builds shards, as ratios within one run.
+
+Training at 64 px, batch 64: our loop on real shards against Keras `fit` on the same images in memory, each with its own
+faster type. Shards at 64 px: step 2 against the bare reading, decoding, resizing and Lab of the same zip on all cores.
+Run it on an idle machine, with --data naming a zip of at least 64 px; only the ratios mean anything elsewhere.
+"""
+
+import argparse
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+from preprocessing.front_door import add_data_argument, run
+
+SIDE, BATCH, STEPS, WARM_STEPS = 64, 64, 25, 3
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_data_argument(parser)
+    arguments = parser.parse_args()
+
+    from preprocessing.files import UserError
+    from preprocessing.sources import source_name
+
+    if len(arguments.data) != 1 or not zipfile.is_zipfile(arguments.data[0]):
+        raise UserError("the benchmark wants one zip of photographs: --data FILE.zip, with its shards built")
+    (path,) = arguments.data
+    bench_build(path)
+    bench_training(source_name(arguments.data))
+
+
+def bench_build(path):
+    """Print the rate of 02_build_shards.py, the bare rate, their ratio and the memory of all processes."""
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if name.lower().endswith((".jpg", ".jpeg", ".png"))]
+    names = [name for name in names if "/train/" in name or "/val/" in name]
+    cores = os.cpu_count()
+    with multiprocessing.get_context("spawn").Pool(cores) as pool:
+        pool.map(_bare, [(path, names[:cores])] * cores)  # imports are not timed
+        started = time.perf_counter()
+        pool.map(_bare, [(path, names[core::cores]) for core in range(cores)])
+        bare = len(names) / (time.perf_counter() - started)
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(__file__).parent.parent / "preprocessing/02_build_shards.py"
+        command = [sys.executable, str(script), "--data", str(Path(path).resolve()), "--resolutions", str(SIDE)]
+        started, peak_mb = time.perf_counter(), 0.0
+        process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while process.poll() is None:
+            peak_mb = max(peak_mb, _tree_mb(process.pid))
+            time.sleep(0.1)
+        ours = len(names) / (time.perf_counter() - started)
+    print(f"shards: {ours:.0f} photographs/s, bare {bare:.0f}: {ours / bare:.2f} of it; {peak_mb:.0f} MB at the most")
+
+
+def _bare(task):
+    import cv2
+    import numpy as np
+
+    cv2.setNumThreads(1)
+    path, names = task
+    with zipfile.ZipFile(path) as archive:
+        for name in names:
+            image_bgr = cv2.imdecode(np.frombuffer(archive.read(name), np.uint8), cv2.IMREAD_COLOR)
+            height, width = image_bgr.shape[:2]
+            short = min(height, width)
+            size = (round(width * SIDE / short), round(height * SIDE / short))
+            cv2.cvtColor(cv2.resize(image_bgr, size, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2LAB)
+
+
+def _tree_mb(pid):
+    """Proportional memory of a process and its children (shared pages counted once), in MB."""
+    total = 0
+    for process in [pid, *_children(pid)]:
+        try:
+            lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+            total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+        except (OSError, StopIteration):
+            continue
+    return total / 1024
+
+
+def _children(pid):
+    try:
+        direct = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+    return [*direct, *(grandchild for child in direct for grandchild in _children(child))]
+
+
+def bench_training(source):
+    """Print images/s of our loop and of Keras `fit`, for each type, the ratio of the best, and the wait for data."""
+    from preprocessing.batches import TrainingBatches
+
+    batches = TrainingBatches(source, SIDE, BATCH, seed=0)
+    ours = {name: _our_rate(batches, name) for name in ("float32", "bfloat16")}
+    for name, (rate, wait) in ours.items():
+        print(f"tf_raw {name}: {rate:.1f} images/s, waits for data {wait:.2%} of the time")
+    theirs = {name: _keras_rate(batches, name) for name in ("float32", "mixed_bfloat16")}
+    for name, rate in theirs.items():
+        print(f"Keras fit {name}: {rate:.1f} images/s")
+    print(f"training: {max(rate for rate, _ in ours.values()) / max(theirs.values()):.2f} of Keras fit's rate")
+
+
+def _our_rate(batches, compute):
+    from tf_raw.adam import Adam
+    from tf_raw.network import SevenLayerNetwork
+    from tf_raw.training import COMPUTE_TYPES, compiled_step
+
+    network = SevenLayerNetwork()
+    step_function = compiled_step(network, Adam(network.trainable_variables), COMPUTE_TYPES[compute])
+    stream = batches.from_step(0)
+    waited = 0.0
+    for step in range(WARM_STEPS + STEPS):
+        if step == WARM_STEPS:
+            started, waited = time.perf_counter(), 0.0
+        waiting = time.perf_counter()
+        L, ab = next(stream)
+        waited += time.perf_counter() - waiting
+        float(step_function(L, ab, 1e-3, [0, step]))
+    seconds = time.perf_counter() - started
+    return STEPS * BATCH / seconds, waited / seconds
+
+
+def _keras_rate(batches, policy):
+    import keras
+    import numpy as np
+
+    from keras_port.network import build_seven_layer, mse_cie_ab
+    from keras_port.training import to_network_units
+
+    stream = batches.from_step(0)
+    pairs = [to_network_units(*next(stream)) for _ in range(STEPS)]
+    L, ab = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))
+    model = build_seven_layer(dtype=policy)
+    model.compile(optimizer=keras.optimizers.Adam(1e-3), loss=mse_cie_ab)
+    model.fit(L[: WARM_STEPS * BATCH], ab[: WARM_STEPS * BATCH], batch_size=BATCH, verbose=0)
+    started = time.perf_counter()
+    model.fit(L, ab, batch_size=BATCH, verbose=0)
+    return STEPS * BATCH / (time.perf_counter() - started)
+
+
+if __name__ == "__main__":
+    run(main)
