@@ -1,7 +1,6 @@
 # Two commands do everything: `make results` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
-export COLORIZE_DATA
 
 .PHONY: results test check lint bench
 .DELETE_ON_ERROR:
@@ -23,7 +22,7 @@ lint: .venv/installed
 check: lint test
 
 bench: .venv/installed
-	$(BIN)/python results/bench.py
+	$(BIN)/python results/bench.py $(if $(DATA),--data $(DATA))
 
 # OpenCV's usual wheel needs the system's libGL; on a bare server its headless twin takes its place.
 .venv/installed: setup.py

@@ -52,11 +52,12 @@ def evaluate_source(source, colorizers):
         # The mean colour and the prior of this source's training split; the embedded photographs have none: that of
         # the photographs on which the network was trained.
         train = manifest["resolutions"][str(side)]["train"]
-        train = train if train["images"] else chosen[0].attributes
+        has_train = train["images"] > 0
+        train = train if has_train else chosen[0].attributes
         models = {
             "gray": (gray, 0),
             "mean": (constant(train["mean_ab"]), 0),
-            "source_mean": (source_mean(source, side, test.id), 0),
+            "source_mean": (source_mean(source, side, test.id) if has_train else None, 0),
             "random": (random_colours(test.ab), 0),
             **{c.name: (c.predict_ab, c.parameters) for c in chosen},
         }
