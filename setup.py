@@ -19,6 +19,7 @@ setup(
         "h5py>=3.11,<4",
         "tqdm>=4.66,<5",
         "scikit-image>=0.24,<0.27",
+        "scipy>=1.13,<2",
     ],
     extras_require={"dev": ["pytest>=8,<10", "ruff==0.17.6"]},
 )

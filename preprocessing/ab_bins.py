@@ -4,6 +4,7 @@ import functools
 
 import cv2
 import numpy as np
+from scipy.spatial import KDTree
 
 from preprocessing.lab import cie_ab
 
@@ -31,9 +32,7 @@ def bin_centres():
 def _bin_of_code():
     """Index of the nearest bin for each of the 256 x 256 8-bit ab codes, int16."""
     codes = np.stack(np.meshgrid(np.arange(256), np.arange(256), indexing="ij"), axis=-1)
-    ab = cie_ab(codes).reshape(-1, 1, 2)
-    nearest = [np.argmin(np.square(block - bin_centres()).sum(axis=-1), axis=-1) for block in np.array_split(ab, 64)]
-    return np.concatenate(nearest).reshape(256, 256).astype(np.int16)
+    return KDTree(bin_centres()).query(cie_ab(codes))[1].astype(np.int16)
 
 
 def nearest_bin(ab_code):
@@ -41,6 +40,17 @@ def nearest_bin(ab_code):
     return _bin_of_code()[ab_code[..., 0], ab_code[..., 1]]
 
 
-def bin_counts(ab_code):
-    """Pixels in each bin: (..., 2) uint8 -> (Q,) int64. Divided by its sum it is the empirical prior."""
-    return np.bincount(nearest_bin(ab_code).ravel(), minlength=len(bin_centres()))
+def code_counts(ab_code):
+    """Pixels of each pair of 8-bit codes: (N, S, S, 2) uint8 -> (256, 256) int64, indexed by a and b."""
+    counts = np.zeros((256, 256), np.int64)
+    for part in np.array_split(ab_code, len(ab_code) // 1024 + 1):  # float32 counts are exact below 2^24
+        if len(part):
+            pixels = [part.reshape(-1, 1, 2)]
+            counts += cv2.calcHist(pixels, [0, 1], None, [256, 256], [0, 256, 0, 256]).astype(np.int64)
+    return counts
+
+
+def bin_counts(counts):
+    """Pixels in each bin, from `code_counts`: (256, 256) -> (Q,) int64. Divided by its sum it is the empirical prior."""
+    binned = np.bincount(_bin_of_code().ravel(), weights=counts.ravel(), minlength=len(bin_centres()))
+    return binned.astype(np.int64)

@@ -19,7 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 from preprocessing import downsampled_imagenet
-from preprocessing.ab_bins import bin_centres, bin_counts
+from preprocessing.ab_bins import bin_centres, bin_counts, code_counts
 from preprocessing.files import UserError, held, write_atomically
 from preprocessing.lab import AB_ZERO, bgr_to_lab
 from preprocessing.shards import SCHEMA, Shard, read_build_log, shard_capacity, shard_path, write_shard
@@ -86,8 +86,8 @@ def make_images(photograph, row, resolutions, crops):
             square = centre_square(image_bgr, side)
             cut = [] if square is None else [(photograph.id, square)]
         if cut:
-            pairs = [bgr_to_lab(picture) for _, picture in cut]
-            at[side] = Shard(np.stack([L for L, _ in pairs]), np.stack([ab for _, ab in pairs]), [id for id, _ in cut])
+            L, ab = zip(*(bgr_to_lab(picture) for _, picture in cut), strict=True)
+            at[side] = Shard(np.asarray(L), np.asarray(ab), [id for id, _ in cut])
     return Images(None, thumbnail(image_bgr), at)
 
 
@@ -152,8 +152,9 @@ class _SplitWriter:
         else:
             shard = Shard(np.empty((0, side, side, 1), np.uint8), np.empty((0, side, side, 2), np.uint8), [])
         self._log["images"] = count
-        self._log["ab_bin_counts"] = bin_counts(shard.ab).tolist()
-        self._log["ab_sum"] = [float(total) for total in shard.ab.sum(axis=(0, 1, 2), dtype=np.int64)]
+        counts = code_counts(shard.ab)
+        self._log["ab_bin_counts"] = bin_counts(counts).tolist()
+        self._log["ab_sum"] = [int(counts.sum(axis=axis) @ np.arange(256)) for axis in (1, 0)]
         write_shard(
             self.path(self._index),
             shard,

@@ -25,7 +25,9 @@ def bgr_to_lab(image_bgr):
     ab : ndarray of uint8, shape (H, W, 2)
     """
     lab = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2LAB)
-    return lab[..., :1], lab[..., 1:]
+    ab = np.empty((*lab.shape[:2], 2), np.uint8)
+    cv2.mixChannels([lab], [ab], [1, 0, 2, 1])  # contiguous, and faster than a strided copy
+    return cv2.extractChannel(lab, 0)[..., None], ab
 
 
 def lab_to_bgr(L, ab):

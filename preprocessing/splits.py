@@ -4,6 +4,7 @@ import hashlib
 
 import cv2
 import numpy as np
+from scipy.spatial import KDTree
 
 from preprocessing.files import UserError
 
@@ -76,21 +77,29 @@ class NearCopies:
     """Finds photographs whose thumbnails nearly equal one of test, as they are or mirrored."""
 
     def __init__(self, test_ids, test_thumbnails):
-        thumbnails = np.asarray(test_thumbnails, np.float32).reshape(len(test_ids), THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3)
-        both = np.concatenate([thumbnails, thumbnails[:, :, ::-1]]).reshape(2 * len(test_ids), -1)
+        thumbnails = np.asarray(test_thumbnails, np.float32).reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3)
         self._test_ids = list(test_ids)
-        self._thumbnails = both - 128  # centred, so that float32 holds the squares to 0.01
-        self._squares = np.square(self._thumbnails).sum(axis=1)
+        self._thumbnails = np.concatenate([thumbnails, thumbnails[:, :, ::-1]]).reshape(2 * len(thumbnails), -1)
+        self._tree = KDTree(_quarters(self._thumbnails)) if self._test_ids else None
 
     def find(self, thumbnails):
         """For each of (N, 192) thumbnails the id of the test photograph that it nearly equals, or None."""
-        if not self._test_ids:
+        if self._tree is None or not len(thumbnails):
             return [None] * len(thumbnails)
-        centred = np.asarray(thumbnails, np.float32) - 128
-        squares = np.square(centred).sum(axis=1)[:, None] + self._squares - 2 * centred @ self._thumbnails.T
-        nearest = squares.argmin(axis=1)
-        rms = np.sqrt(np.maximum(squares[np.arange(len(centred)), nearest], 0) / centred.shape[1])
-        return [
-            self._test_ids[index % len(self._test_ids)] if distance < NEAR_COPY_RMS else None
-            for index, distance in zip(nearest, rms, strict=True)
-        ]
+        quarters = _quarters(thumbnails)
+        # The RMS of means is at most the RMS itself: who is not near in the quarters is near nowhere.
+        candidates = self._tree.query_ball_point(quarters, NEAR_COPY_RMS * np.sqrt(quarters.shape[1]))
+        return [self._nearest(thumbnail, near) for thumbnail, near in zip(thumbnails, candidates, strict=True)]
+
+    def _nearest(self, thumbnail, candidates):
+        if not candidates:
+            return None
+        rms = np.sqrt(np.square(self._thumbnails[candidates] - thumbnail).mean(axis=1))
+        nearest = candidates[int(rms.argmin())]
+        return self._test_ids[nearest % len(self._test_ids)] if rms.min() < NEAR_COPY_RMS else None
+
+
+def _quarters(thumbnails):
+    """(N, 192) -> (N, 12): the mean colour of each quarter of the picture."""
+    half = THUMBNAIL_SIDE // 2
+    return np.asarray(thumbnails).reshape(-1, 2, half, 2, half, 3).mean(axis=(2, 4)).reshape(-1, 12)

@@ -1,6 +1,6 @@
 import numpy as np
 
-from preprocessing.ab_bins import GRID, bin_centres, bin_counts, nearest_bin
+from preprocessing.ab_bins import GRID, bin_centres, bin_counts, code_counts, nearest_bin
 from preprocessing.lab import bgr_to_lab, cie_ab
 
 
@@ -25,7 +25,12 @@ def test_nearest_bin_is_the_nearest():
     assert (chosen == distances.min(axis=1)).all()
 
 
-def test_counts_cover_every_pixel():
-    ab = np.random.default_rng(2).integers(0, 256, (3, 8, 8, 2)).astype(np.uint8)
-    assert bin_counts(ab).sum() == 3 * 8 * 8
-    assert bin_counts(np.full((2, 2, 2), 128, np.uint8))[nearest_bin(np.uint8([128, 128]))] == 4
+def test_counts_are_those_of_every_pixels_code_and_bin():
+    ab = np.random.default_rng(2).integers(0, 256, (2100, 4, 4, 2)).astype(np.uint8)
+    counts = code_counts(ab)
+    expected = np.zeros((256, 256), int)
+    np.add.at(expected, (ab[..., 0], ab[..., 1]), 1)
+    assert (counts == expected).all()
+    bins = np.bincount(nearest_bin(ab).ravel(), minlength=len(bin_centres()))
+    assert (bin_counts(counts) == bins).all()
+    assert code_counts(ab[:0]).sum() == 0

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from preprocessing.ab_bins import bin_counts
+from preprocessing.ab_bins import bin_counts, code_counts
 from preprocessing.files import UserError
 from preprocessing.lab import cie_ab
 from preprocessing.shards import Shard
@@ -27,14 +27,14 @@ def test_every_photograph_is_scored_and_the_truth_is_perfect(test_split):
         position += len(L)
         return cie_ab(test_split.ab[position - len(L) : position])
 
-    row, each = score(truth, test_split, bin_counts(test_split.ab), "truth")
+    row, each = score(truth, test_split, bin_counts(code_counts(test_split.ab)), "truth")
     assert row["images"] == len(each["mse"]) == 230
     assert (row["mse"], row["auc"], row["auc_rebalanced"], row["colorfulness_ratio"], row["ssim"]) == (0, 1, 1, 1, 1)
 
 
 def test_gray_and_mean_score_what_their_formulas_say(test_split):
     ab = cie_ab(test_split.ab)
-    counts = bin_counts(test_split.ab)
+    counts = bin_counts(code_counts(test_split.ab))
     row, _ = score(gray, test_split, counts, "gray")
     assert row["mse"] == pytest.approx(np.square(ab).mean(), rel=1e-4)
     assert row["colorfulness_ratio"] < 0.05
