@@ -29,14 +29,16 @@ class ResumableState(keras.callbacks.Callback):
     ----------
     folder : path of the run
     state : dict, as `load_state` gives it, or with only "compute" for a new run
-    described : dict, the settings that a resumed run must share
+    settings : dict, the settings that a resumed run must share
     early_stopping : keras.callbacks.EarlyStopping with restore_best_weights
+    epochs : int, after which the run is finished
+    stop : preprocessing.front_door.StopRequest, answered between batches: an interrupt inside the backend prints its own
     """
 
-    def __init__(self, folder, state, described, early_stopping, epochs):
+    def __init__(self, folder, state, settings, early_stopping, epochs, stop):
         super().__init__()
-        self._folder, self._described, self._early_stopping = Path(folder), described, early_stopping
-        self._epochs = epochs
+        self._folder, self._settings, self._early_stopping = Path(folder), settings, early_stopping
+        self._epochs, self._stop = epochs, stop
         self.state = dict(state)
 
     def restore(self, model):
@@ -62,7 +64,13 @@ class ResumableState(keras.callbacks.Callback):
             self._early_stopping.wait = self.state["wait"]
             self._early_stopping.best_weights = self.state["best_weights"]
 
+    def on_test_batch_end(self, batch, logs=None):
+        if self._stop.requested:
+            raise KeyboardInterrupt
+
     def on_train_batch_end(self, batch, logs=None):
+        if self._stop.requested:
+            raise KeyboardInterrupt
         if not math.isfinite(logs["loss"]):
             raise UserError(
                 f"the loss is {logs['loss']} at batch {batch}: start a new --run with a lower --learning-rate"
@@ -81,13 +89,13 @@ class ResumableState(keras.callbacks.Callback):
             best_weights=[np.asarray(array) for array in stopping.best_weights],
             optimizer=[keras.ops.convert_to_numpy(variable) for variable in self.model.optimizer.variables],
         )
-        save_state(self._folder, self.state, self._described)
+        save_state(self._folder, self.state, self._settings)
 
 
 ARRAYS = ("weights", "best_weights", "optimizer")
 
 
-def save_state(folder, state, described):
+def save_state(folder, state, settings):
     """Write the state of a run as one file."""
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
@@ -95,11 +103,11 @@ def save_state(folder, state, described):
             for index, array in enumerate(state[name]):
                 file[f"{name}/{index:04}"] = array
         plain = {key: value for key, value in state.items() if key not in ARRAYS}
-        file.attrs["state"] = json.dumps({"plain": plain, "described": described})
+        file.attrs["state"] = json.dumps({"plain": plain, "settings": settings})
     write_atomically(Path(folder) / STATE, buffer.getbuffer())
 
 
-def load_state(folder, described):
+def load_state(folder, settings):
     """The state in `folder`, or None for a new run.
 
     Raises
@@ -116,5 +124,5 @@ def load_state(folder, described):
             arrays = {name: [file[name][key][()] for key in sorted(file[name])] for name in ARRAYS}
     except (OSError, KeyError, ValueError, RuntimeError):
         raise UserError(f"{path} is damaged: delete {folder} to start again") from None
-    check_same_run(folder, saved["described"], described)
+    check_same_run(folder, saved["settings"], settings)
     return {**saved["plain"], **arrays}

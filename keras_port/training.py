@@ -3,7 +3,6 @@
 import importlib.util
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -11,21 +10,13 @@ import numpy as np
 
 from keras_port.network import assign, build_seven_layer, mse_cie_ab, to_arrays
 from keras_port.resume import ResumableState, load_state
-from preprocessing.batches import TrainingBatches
-from preprocessing.files import UserError, held
+from preprocessing.batches import open_training
+from preprocessing.files import held
+from preprocessing.front_door import StopRequest
 from preprocessing.lab import AB_SCALE, L_HALF_RANGE, cie_ab
-from preprocessing.shards import read_manifest, read_split
+from preprocessing.options import TrainedNetwork, run_settings
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
-
-
-@dataclass(frozen=True)
-class TrainedNetwork:
-    """The best weights of a run (arrays by name), the network's arguments, and what is worth knowing of the run."""
-
-    arrays: dict
-    arguments: dict
-    summary: dict
 
 
 def to_network_units(L, ab):
@@ -53,21 +44,14 @@ def train(config, source, folder, initial=None, root="shards"):
         The folder holds another run, shards are missing or damaged, the disk is full, or the loss is not finite.
     """
     folder = Path(folder)
-    fingerprint = read_manifest(source, root)["fingerprint"]
-    batches = TrainingBatches(source, config.resolution, config.batch_size, config.seed, root)
-    val = read_split(source, config.resolution, "val", root)
-    if not len(val.L):
-        raise UserError(f"{source} has no val photograph of {config.resolution} px: name more photographs")
-    print(
-        f"{source}: {batches.images} images to train on ({batches.gray} gray ones left out), {len(val.L)} to validate"
-    )
+    batches, val = open_training(source, config, root)
+    settings = run_settings(config, source, initial, root)
     with held(folder):
-        described = {**config.to_dict(), "source": source, "fingerprint": fingerprint, "from": initial is not None}
-        state = load_state(folder, described) or {"compute": choose_compute(config)}
+        state = load_state(folder, settings) or {"compute": choose_compute(config)}
         model = _compiled(config, state["compute"], _steps(config, batches))
         if initial:
             assign(model, initial)
-        state = _fit(config, model, state, described, batches, val, folder)
+        state = _fit(config, model, state, settings, batches, val, folder)
         model.set_weights(state["best_weights"])
     summary = {
         "val_mse": state["best"],
@@ -81,11 +65,12 @@ def train(config, source, folder, initial=None, root="shards"):
     return TrainedNetwork(to_arrays(model), config.network_arguments(), summary)
 
 
-def _fit(config, model, state, described, batches, val, folder):
+def _fit(config, model, state, settings, batches, val, folder):
     """Run `fit` over the epochs that are left and return the state at its end."""
     steps = _steps(config, batches)
+    stop = StopRequest()
     early_stopping = keras.callbacks.EarlyStopping(patience=config.patience, restore_best_weights=True)
-    resumable = ResumableState(folder, state, described, early_stopping, config.epochs)
+    resumable = ResumableState(folder, state, settings, early_stopping, config.epochs, stop)
     resumable.restore(model)
     if state.get("finished"):
         return resumable.state
@@ -96,17 +81,18 @@ def _fit(config, model, state, described, batches, val, folder):
     if importlib.util.find_spec("tensorflow"):  # Keras writes TensorBoard's files through TensorFlow
         callbacks.append(keras.callbacks.TensorBoard(str(folder / "tensorboard")))
     stream = (to_network_units(L, ab) for L, ab in batches.from_step(epoch * steps))
-    model.fit(
-        stream,
-        steps_per_epoch=steps,
-        initial_epoch=epoch,
-        epochs=config.epochs,
-        validation_data=to_network_units(val.L, val.ab),
-        validation_batch_size=config.batch_size,
-        shuffle=False,  # the stream is shuffled already
-        callbacks=[*callbacks, resumable],  # the state is saved last, when the others have done their part
-        verbose=1 if sys.stderr.isatty() else 2,
-    )
+    with stop:
+        model.fit(
+            stream,
+            steps_per_epoch=steps,
+            initial_epoch=epoch,
+            epochs=config.epochs,
+            validation_data=to_network_units(val.L, val.ab),
+            validation_batch_size=config.batch_size,
+            shuffle=False,  # the stream is shuffled already
+            callbacks=[*callbacks, resumable],  # the state is saved last, when the others have done their part
+            verbose=1 if sys.stderr.isatty() else 2,
+        )
     return resumable.state
 
 

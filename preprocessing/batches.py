@@ -8,7 +8,7 @@ import numpy as np
 
 from preprocessing.files import UserError
 from preprocessing.lab import AB_ZERO
-from preprocessing.shards import list_shards, read_ab, read_shard
+from preprocessing.shards import list_shards, read_ab, read_shard, read_split
 
 GRAY_MAX_AB = 2  # CIE ab units; a photograph with no |ab| above it teaches nothing but gray
 SHUFFLED_SHARDS = 4  # shards whose images are mixed; photographs lie in shards in the order of their hashes
@@ -103,6 +103,21 @@ class TrainingBatches:
             shards.move_to_end(index)
             L[place], ab[place] = shards[index].L[row], shards[index].ab[row]
         return np.stack(L), np.stack(ab)
+
+
+def open_training(source, config, root="shards"):
+    """The training batches and the val split of a run, after a line that counts them.
+
+    `config` has `resolution`, `batch_size` and `seed`. Raises UserError where either split has no image.
+    """
+    batches = TrainingBatches(source, config.resolution, config.batch_size, config.seed, root)
+    val = read_split(source, config.resolution, "val", root)
+    if not len(val.L):
+        raise UserError(f"{source} has no val photograph of {config.resolution} px: name more photographs")
+    print(
+        f"{source}: {batches.images} images to train on ({batches.gray} gray ones left out), {len(val.L)} to validate"
+    )
+    return batches, val
 
 
 def _coloured_rows(path):

@@ -2,13 +2,14 @@
 
 import errno
 import os
+import signal
 import sys
 from pathlib import Path
 
 from preprocessing.files import UserError
 
 DATA_VARIABLE = "COLORIZE_DATA"
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's remarks on GPUs that are not there hide our lines
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what matters is raised; the rest hides our own lines
 
 
 def run(main):
@@ -46,3 +47,25 @@ def add_data_argument(parser):
         default=[path for path in os.environ.get(DATA_VARIABLE, "").split(":") if path],
         help=f"folders, zips or batch files of photographs (default: ${DATA_VARIABLE}, else the embedded photographs)",
     )
+
+
+class StopRequest:
+    """Within it the first Ctrl-C (or SIGTERM) only sets `requested`, for a loop to stop where it can; the second stops."""
+
+    def __init__(self):
+        self.requested = False
+        self._before = {}
+
+    def __enter__(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._request)
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _request(self, *_):
+        self.requested = True
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)

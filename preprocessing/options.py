@@ -1,4 +1,4 @@
-"""The command line of every training script: flags that change a configuration, and where things go."""
+"""What every training script takes (flags that change a configuration, where things go) and what training gives."""
 
 import argparse
 from dataclasses import dataclass, fields, replace
@@ -18,6 +18,15 @@ class Options:
     run: Path
     init: str | None
     out: str | None
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """The best weights of a run (arrays by name), the network's arguments, and what is worth knowing of the run."""
+
+    arrays: dict
+    arguments: dict
+    summary: dict
 
 
 def training_parser(description):
@@ -47,6 +56,14 @@ def resolve(arguments, config, name, demonstration):
     config = replace(config, **{key: value for key, value in given.items() if value is not None})
     source = source_name(arguments.data) if arguments.data else EMBEDDED_TRAINING
     return Options(config, source, name, Path(arguments.run or f"runs/{name}"), arguments.init, arguments.out)
+
+
+def run_settings(config, source, initial, root="shards"):
+    """What must be the same when a run goes on: its configuration, its data, and whether it began from weights."""
+    from preprocessing.shards import read_manifest  # h5py and numpy, which --help can do without
+
+    fingerprint = read_manifest(source, root)["fingerprint"]
+    return {**config.to_dict(), "source": source, "fingerprint": fingerprint, "from": initial is not None}
 
 
 def check_same_run(folder, before, now):

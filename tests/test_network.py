@@ -28,7 +28,7 @@ def test_the_report_preset_is_the_reports():
 def test_keras_shapes_are_those_of_the_table_at_64():
     model = build_seven_layer()
     outputs = [layer.output for layer in model.layers if layer.name in [name for name, *_ in LAYERS]]
-    shapes = [output.shape[1:] for output in keras.Model(model.inputs, outputs)(np.zeros((1, 64, 64, 1), np.float32))]
+    shapes = [output.shape[1:] for output in keras.Model(model.input, outputs)(np.zeros((1, 64, 64, 1), np.float32))]
     assert [tuple(shape) for shape in shapes] == [
         (64, 64, 64),
         (32, 32, 128),

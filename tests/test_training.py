@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import time
 
@@ -87,6 +88,18 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, shard_root)
     run(tmp_path, shard_root)
     newest = max((tmp_path / "checkpoints").glob("*.data-*"), key=lambda path: path.stat().st_mtime)
     newest.write_bytes(newest.read_bytes()[:1000])
+    assert run(tmp_path, shard_root).summary["epochs"] == 3
+
+
+def test_a_full_disk_ends_the_run_with_one_line_and_it_goes_on_later(tmp_path, shard_root):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (6_000_000, limits[1]))
+    try:
+        with pytest.raises(UserError, match="cannot write a checkpoint .File too large.: make room"):
+            run(tmp_path, shard_root)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list((tmp_path / "checkpoints").glob("*temp*"))
     assert run(tmp_path, shard_root).summary["epochs"] == 3
 
 

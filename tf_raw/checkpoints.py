@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 from pathlib import Path
 
 import tensorflow as tf
@@ -58,11 +59,13 @@ class RunState:
         try:
             self._manager.save()
         except (tf.errors.OpError, OSError) as error:
-            reason = str(getattr(error, "message", error)).splitlines()[0]
+            self._remove_temporary()
+            reason = str(getattr(error, "message", error)).rpartition(";")[2].partition("[Op")[0].strip()
             raise UserError(f"cannot write a checkpoint ({reason}): make room and run the same command again") from None
 
     def restore(self):
         """Take up the newest checkpoint that is whole; False if there is none at all."""
+        self._remove_temporary()
         for path in reversed(self._manager.checkpoints):
             with contextlib.suppress(
                 tf.errors.OpError, IndexError, ValueError, AssertionError
@@ -73,3 +76,8 @@ class RunState:
         if self._manager.checkpoints:
             raise UserError(f"no checkpoint in {self._manager.directory} can be read: delete the folder to start again")
         return False
+
+    def _remove_temporary(self):
+        """Remove what a full disk or a kill left of a checkpoint that was being written."""
+        for path in Path(self._manager.directory).glob("*_temp"):
+            shutil.rmtree(path, ignore_errors=True)

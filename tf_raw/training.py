@@ -4,21 +4,19 @@ import csv
 import io
 import json
 import math
-import signal
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from preprocessing.batches import TrainingBatches, in_order
+from preprocessing.batches import in_order, open_training
 from preprocessing.files import UserError, held, write_atomically
+from preprocessing.front_door import StopRequest
 from preprocessing.lab import AB_SCALE, AB_ZERO, L_HALF_RANGE
-from preprocessing.options import check_same_run
-from preprocessing.shards import read_manifest, read_split
+from preprocessing.options import TrainedNetwork, check_same_run, run_settings
 from tf_raw.adam import Adam
 from tf_raw.checkpoints import RunState
 from tf_raw.losses import squared_l2
@@ -27,15 +25,6 @@ from tf_raw.network import SevenLayerNetwork
 CHECKPOINT_SECONDS = 120
 VALIDATION_BATCH = 100
 COMPUTE_TYPES = {"float32": tf.float32, "bfloat16": tf.bfloat16}
-
-
-@dataclass(frozen=True)
-class TrainedNetwork:
-    """The best weights of a run (arrays by name), the network's arguments, and what is worth knowing of the run."""
-
-    arrays: dict
-    arguments: dict
-    summary: dict
 
 
 def to_network_units(L, ab):
@@ -91,16 +80,9 @@ def train(config, source, folder, initial=None, root="shards"):
         The folder holds another run, shards are missing or damaged, the disk is full, or the loss is not finite.
     """
     folder = Path(folder)
-    fingerprint = read_manifest(source, root)["fingerprint"]
-    batches = TrainingBatches(source, config.resolution, config.batch_size, config.seed, root)
-    val = read_split(source, config.resolution, "val", root)
-    if not len(val.L):
-        raise UserError(f"{source} has no val photograph of {config.resolution} px: name more photographs")
-    print(
-        f"{source}: {batches.images} photographs to train on ({batches.gray} gray ones left out), {len(val.L)} to validate"
-    )
+    batches, val = open_training(source, config, root)
+    settings = run_settings(config, source, initial, root)
     with held(folder):
-        settings = {**config.to_dict(), "source": source, "fingerprint": fingerprint, "from": initial is not None}
         settings_path = folder / "config.json"
         if settings_path.exists():
             check_same_run(folder, json.loads(settings_path.read_text()), settings)
@@ -112,7 +94,8 @@ def train(config, source, folder, initial=None, root="shards"):
         state = RunState(network, Adam(network.trainable_variables), folder)
         if state.restore():
             print(f"going on with {folder} from step {state.progress['step']}")
-        state.progress.setdefault("compute", choose_compute(config))
+        if "compute" not in state.progress:
+            state.progress["compute"] = choose_compute(config)
         if not state.progress["finished"]:
             _loop(config, network, state, batches, val, folder)
     return TrainedNetwork(
@@ -263,25 +246,3 @@ def _summary(progress, batches):
         "seconds": round(progress["seconds"]),
         "compute": progress["compute"],
     }
-
-
-class StopRequest:
-    """The first Ctrl-C (or SIGTERM) asks the loop to save and stop; the second stops at once."""
-
-    def __init__(self):
-        self.requested = False
-        self._before = {}
-
-    def __enter__(self):
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._request)
-        return self
-
-    def __exit__(self, *_):
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _request(self, *_):
-        self.requested = True
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.default_int_handler)
