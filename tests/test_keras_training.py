@@ -125,7 +125,7 @@ def test_a_stopped_script_goes_on(tmp_path, number, code):
     assert process.returncode == code, output
     if code == 130:
         assert "Traceback" not in output
-        assert "06_train_128.py: stopped" in output.splitlines()[-1]
+        assert "06_train_128.py: stopped" in output.splitlines()[-1], output
     finished = run_script(*command, cwd=tmp_path)
     assert finished.returncode == 0, finished.stderr
     assert "going on with" in finished.stdout
