@@ -20,8 +20,6 @@ from preprocessing.files import UserError, write_atomically
 
 SCHEMA = 1
 SHARD_BYTES = 3 * 64 * 64 * 4096  # 4,096 images at 64 px: what one shard takes in memory
-SPLITS = ("train", "val", "test")
-RESOLUTIONS = (32, 64, 128)
 BUILD = "python preprocessing/02_build_shards.py"
 
 
