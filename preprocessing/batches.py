@@ -11,7 +11,7 @@ from preprocessing.lab import AB_ZERO
 from preprocessing.shards import list_shards, read_ab, read_shard, read_split
 
 GRAY_MAX_AB = 2  # CIE ab units; a photograph with no |ab| above it teaches nothing but gray
-SHUFFLED_SHARDS = 4  # shards whose images are mixed; photographs lie in shards in the order of their hashes
+SHUFFLED_SHARDS = 16  # shards whose images are mixed; photographs lie in shards in the order of their hashes
 QUEUED_BATCHES = 8
 
 

@@ -1,6 +1,11 @@
-"""Builds shards from a source on all cores; a build that was stopped goes on where it was."""
+"""Builds shards from a source on all cores; a build that was stopped goes on where it was.
 
-import collections
+A split is cut into blocks of photographs. A worker takes one block and writes its shard at each resolution, so that
+no picture passes between processes. Test goes first: the other splits are compared with its thumbnails.
+"""
+
+import contextlib
+import ctypes
 import hashlib
 import json
 import multiprocessing
@@ -9,9 +14,10 @@ import shutil
 import signal
 import threading
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from pathlib import Path
 
 import cv2
@@ -22,21 +28,37 @@ from preprocessing import downsampled_imagenet
 from preprocessing.ab_bins import bin_centres, bin_counts, code_counts
 from preprocessing.files import UserError, held, write_atomically
 from preprocessing.lab import AB_ZERO, bgr_to_lab
-from preprocessing.shards import SCHEMA, Shard, read_build_log, shard_capacity, shard_path, write_shard
+from preprocessing.shards import SCHEMA, SHARD_IMAGES, Shard, read_build_log, shard_path, write_shard
 from preprocessing.sources import UnreadableImage, read_image
-from preprocessing.splits import NearCopies, split_photographs, thumbnail
+from preprocessing.splits import NearCopies, photo_of, split_photographs, thumbnail
 
-TASK_PHOTOGRAPHS = 64  # photographs in one task of a worker
+BLOCKS = 16  # of a split, at least, if they are of MIN_BLOCK photographs or more: work for every core
+MIN_BLOCK = 64
+PROGRESS_STEP = 8  # photographs
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 PEEK = 100  # photographs looked at to tell which resolutions a source has
 
 
 @dataclass(frozen=True)
-class Images:
-    """What is made of one photograph: `problem` says why there is nothing, `at` maps S to its images."""
+class Block:
+    """Photographs of one split that become shard `index` of `count` at each resolution."""
 
-    problem: str | None
-    thumbnail: np.ndarray | None
-    at: dict[int, Shard]
+    split: str
+    index: int
+    count: int
+    photographs: list
+
+    def path(self, folder, resolution):
+        """Where its shard at `resolution` belongs."""
+        return shard_path(folder, resolution, self.split, self.index, self.count)
+
+
+def cut_into_blocks(split, photographs, images_each):
+    """Blocks of a split, whose shards hold at most SHARD_IMAGES at `images_each` of a photograph."""
+    most = max(1, SHARD_IMAGES // images_each)
+    size = min(most, max(MIN_BLOCK, -(-len(photographs) // BLOCKS)))
+    starts = range(0, len(photographs), size)
+    return [Block(split, index, len(starts), photographs[start : start + size]) for index, start in enumerate(starts)]
 
 
 def centre_square(image_bgr, side):
@@ -72,99 +94,43 @@ def random_crops(image_bgr, side, count, photo_id):
     return crops
 
 
-def make_images(photograph, row, resolutions, crops):
-    """Read one photograph (or take its batch `row`) and cut its images at each resolution."""
-    try:
-        image_bgr = read_image(photograph) if row is None else downsampled_imagenet.row_to_bgr(row)
-    except UnreadableImage as error:
-        return Images(str(error), None, {})
-    at = {}
-    for side in resolutions:
-        if crops:
-            cut = random_crops(image_bgr, side, crops, photograph.id)
-        else:
-            square = centre_square(image_bgr, side)
-            cut = [] if square is None else [(photograph.id, square)]
-        if cut:
-            L, ab = zip(*(bgr_to_lab(picture) for _, picture in cut), strict=True)
-            at[side] = Shard(np.asarray(L), np.asarray(ab), [id for id, _ in cut])
-    return Images(None, thumbnail(image_bgr), at)
+class _ShardInMaking:
+    """One block's images at one resolution, and the log of what became of its photographs."""
 
-
-class _SplitWriter:
-    """Gathers one split's images at one resolution and writes each shard when its photographs are through."""
-
-    def __init__(self, folder, source, split, resolution, photographs, images_each):
-        self.resolution = resolution
-        self._folder, self._source, self._split = folder, source, split
-        self._per_shard = max(1, shard_capacity(resolution) // images_each)  # photographs
-        self._capacity = self._per_shard * images_each
-        self._photographs = photographs
-        self.shard_count = -(-photographs // self._per_shard)
-        self.done = {index for index in range(self.shard_count) if self.path(index).exists()}
-        self._start(0)
-
-    def path(self, index):
-        return shard_path(self._folder, self.resolution, self._split, index, self.shard_count)
-
-    def wants(self, position):
-        """Whether the photograph at `position` of the split belongs to a shard that is not written yet."""
-        return position // self._per_shard not in self.done
-
-    def _start(self, index):
-        self._index = index
-        self._L = self._ab = None
+    def __init__(self, resolution, photographs, crops):
+        capacity = photographs * max(1, crops)
+        self.resolution, self._crops = resolution, crops
+        self._L = np.empty((capacity, resolution, resolution, 1), np.uint8)
+        self._ab = np.empty((capacity, resolution, resolution, 2), np.uint8)
         self._ids = []
-        self._log = {"photographs": 0, "skipped": [], "near_copies": [], "too_small": 0}
+        self.log = {"photographs": photographs, "skipped": [], "near_copies": [], "too_small": 0}
 
-    def add(self, position, photograph, images, near_copy):
-        """Take the next photograph's images; positions come in order."""
-        index = position // self._per_shard
-        if index in self.done:
-            return
-        if index != self._index:
-            self._start(index)
-        self._log["photographs"] += 1
-        if images.problem:
-            self._log["skipped"].append([photograph.id, images.problem])
-        elif near_copy:
-            self._log["near_copies"].append([photograph.id, near_copy])
-        elif self.resolution not in images.at:
-            self._log["too_small"] += 1
+    def add(self, photo_id, image_bgr):
+        if self._crops:
+            cut = random_crops(image_bgr, self.resolution, self._crops, photo_id)
         else:
-            self._append(images.at[self.resolution])
-        if position == min((index + 1) * self._per_shard, self._photographs) - 1:
-            self._finish()
+            square = centre_square(image_bgr, self.resolution)
+            cut = [] if square is None else [(photo_id, square)]
+        self.log["too_small"] += not cut
+        for image_id, picture in cut:
+            bgr_to_lab(picture, out=(self._L[len(self._ids)], self._ab[len(self._ids)]))
+            self._ids.append(image_id)
 
-    def _append(self, shard):
-        if self._L is None:
-            side = self.resolution
-            self._L = np.empty((self._capacity, side, side, 1), np.uint8)
-            self._ab = np.empty((self._capacity, side, side, 2), np.uint8)
-        start, end = len(self._ids), len(self._ids) + len(shard.id)
-        self._L[start:end], self._ab[start:end] = shard.L, shard.ab
-        self._ids += shard.id
+    def drop(self, copies):
+        """Take out the near-copies of test photographs: a dictionary of photograph to the one it nearly equals."""
+        kept = [row for row, image_id in enumerate(self._ids) if photo_of(image_id) not in copies]
+        self._L, self._ab, self._ids = self._L[kept], self._ab[kept], [self._ids[row] for row in kept]
+        self.log["near_copies"] = list(copies.items())
 
-    def _finish(self):
-        side, count = self.resolution, len(self._ids)
-        if count:
-            shard = Shard(self._L[:count], self._ab[:count], self._ids)
-        else:
-            shard = Shard(np.empty((0, side, side, 1), np.uint8), np.empty((0, side, side, 2), np.uint8), [])
-        self._log["images"] = count
-        counts = code_counts(shard.ab)
-        self._log["ab_bin_counts"] = bin_counts(counts).tolist()
-        self._log["ab_sum"] = [int(counts.sum(axis=axis) @ np.arange(256)) for axis in (1, 0)]
-        write_shard(
-            self.path(self._index),
-            shard,
-            resolution=side,
-            split=self._split,
-            source=self._source,
-            build_log=self._log,
-        )
-        self.done.add(self._index)
-        self._start(self._index + 1)
+    def write(self, path, split, source):
+        count = len(self._ids)
+        shard = Shard(self._L[:count], self._ab[:count], self._ids)
+        self.log["images"] = count
+        if split == "train":
+            counts = code_counts(shard.ab)
+            self.log["ab_bin_counts"] = bin_counts(counts).tolist()
+            self.log["ab_sum"] = [int(counts.sum(axis=axis) @ np.arange(256)) for axis in (1, 0)]
+        write_shard(path, shard, resolution=self.resolution, split=split, source=source, build_log=self.log)
 
 
 def resolutions_of(source, wanted):
@@ -206,71 +172,73 @@ def build_shards(source, resolutions, crops=0, root="shards"):
     with held(folder):
         started = time.monotonic()
         _begin_manifest(folder, source, crops)
-        splits = split_photographs(source.photographs)
-        writers = {
-            split: [
-                _SplitWriter(
-                    folder, source.name, split, side, len(photographs), max(1, crops if split == "train" else 0)
-                )
-                for side in resolutions
-            ]
-            for split, photographs in splits.items()
+        splits = {
+            split: cut_into_blocks(split, photographs, max(1, crops) if split == "train" else 1)
+            for split, photographs in split_photographs(source.photographs).items()
         }
-        if any(len(writer.done) < writer.shard_count for each in writers.values() for writer in each):
-            _build_splits(splits, writers, crops)
-        return _finish_manifest(folder, source, crops, splits, writers, time.monotonic() - started)
+        missing = [
+            block
+            for blocks in splits.values()
+            for block in blocks
+            if not all(block.path(folder, side).exists() for side in resolutions)
+        ]
+        if missing:
+            _build_blocks(_Work(folder, source.name, tuple(resolutions), crops), splits["test"], missing)
+        return _finish_manifest(folder, source, crops, splits, resolutions, time.monotonic() - started)
 
 
-def _build_splits(splits, writers, crops):
-    context = multiprocessing.get_context("spawn")  # a fork would inherit OpenCV's locked threads
-    with ProcessPoolExecutor(mp_context=context, initializer=_start_worker, initargs=(os.getpid(),)) as pool:
+@dataclass(frozen=True)
+class _Work:
+    """What is the same for every block."""
+
+    folder: Path
+    source: str
+    resolutions: tuple
+    crops: int
+
+
+def start_workers_early():
+    """Let the server from which workers are forked import what they need while this process lists photographs."""
+    multiprocessing.set_forkserver_preload([__name__])
+    forkserver.ensure_running()
+
+
+def _build_blocks(work, test, missing):
+    """Write the shards of the `missing` blocks on all cores; all of `test`, written or not, is read for its thumbnails."""
+    start_workers_early()
+    context = multiprocessing.get_context("forkserver")  # a fork of this process would inherit OpenCV's locked threads
+    progress, stop = context.Value("q", 0), context.Event()
+    others = [block for block in missing if block.split != "test"]
+    total = sum(len(block.photographs) for block in [*test, *others])
+    with (
+        tqdm(total=total, unit="photo") as bar,
+        ProcessPoolExecutor(os.cpu_count(), context, _start_worker, (work, progress, stop)) as pool,
+    ):
         try:
-            thumbnails = []  # of test, which are needed whatever of test is written already
-            everything = range(len(splits["test"]))
-            for _, photograph, images in _results(pool, "test", splits["test"], everything, writers["test"], 0):
-                if images.thumbnail is not None:
-                    thumbnails.append((photograph.id, images.thumbnail))
-            near_copies = NearCopies([id for id, _ in thumbnails], [array for _, array in thumbnails])
-            for split in ("val", "train"):
-                each = writers[split]
-                wanted = [i for i in range(len(splits[split])) if any(writer.wants(i) for writer in each)]
-                split_crops = crops if split == "train" else 0
-                for _ in _results(pool, split, splits[split], wanted, each, split_crops, near_copies):
-                    pass
+            made = _run(pool, test, None, progress, bar)
+            thumbnails = [pair for pairs in made for pair in pairs]
+            _run(pool, others, NearCopies(thumbnails) if thumbnails else None, progress, bar)
         except BrokenProcessPool:
             raise UserError("a worker process was killed (out of memory?): run the same command again") from None
         except BaseException:
+            stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def _results(pool, split, photographs, positions, writers, crops, near_copies=None):
-    """Work through `positions` on all cores, hand each photograph to the writers in order, and yield it."""
-    pending = collections.deque()
-    tasks = [positions[start : start + TASK_PHOTOGRAPHS] for start in range(0, len(positions), TASK_PHOTOGRAPHS)]
-    todo = iter(tasks)
-    with tqdm(total=len(positions), desc=f"{split:5}", unit="photo", disable=not positions) as bar:
-        for _ in tasks:
-            while len(pending) < 3 * (os.cpu_count() or 1) and (task := next(todo, None)) is not None:
-                sides = [writer.resolution for writer in writers if any(writer.wants(position) for position in task)]
-                chosen = [photographs[position] for position in task]
-                pending.append((task, pool.submit(_work, chosen, _batch_rows(chosen), sides, crops)))
-            task, future = pending.popleft()
-            made = _unpack(*future.result())
-            copies = _find_copies(near_copies, made)
-            for position, images, copy in zip(task, made, copies, strict=True):
-                for writer in writers:
-                    writer.add(position, photographs[position], images, copy)
-                yield position, photographs[position], images
-            bar.update(len(task))
-
-
-def _find_copies(near_copies, made):
-    readable = [images.thumbnail for images in made if images.thumbnail is not None]
-    if near_copies is None or not readable:
-        return [None] * len(made)
-    found = iter(near_copies.find(readable))
-    return [None if images.thumbnail is None else next(found) for images in made]
+def _run(pool, blocks, near_copies, progress, bar):
+    """What `_build_block` returns for each block, in any order."""
+    waiting, made = set(), []
+    todo = iter(blocks)
+    while True:
+        # Few at a time: the rows of a downsampled-ImageNet batch travel with their block.
+        while len(waiting) < 2 * (os.cpu_count() or 1) and (block := next(todo, None)) is not None:
+            waiting.add(pool.submit(_build_block, block, _batch_rows(block.photographs), near_copies))
+        if not waiting:
+            return made
+        done, waiting = wait(waiting, timeout=0.2, return_when="FIRST_COMPLETED")
+        made += [future.result() for future in done]
+        bar.update(progress.value - bar.n)
 
 
 def _batch_rows(photographs):
@@ -281,47 +249,60 @@ def _batch_rows(photographs):
     ]
 
 
-def _work(photographs, rows, resolutions, crops):
-    made = [make_images(photograph, row, resolutions, crops) for photograph, row in zip(photographs, rows, strict=True)]
-    return _pack(made, resolutions)
-
-
-def _pack(made, resolutions):
-    """A task's images as two arrays for each resolution: to send 64 pictures one by one takes longer than to cut them."""
-    arrays = {}
-    for side in resolutions:
-        shards = [images.at[side] for images in made if side in images.at]
-        if shards:
-            arrays[side] = np.concatenate([shard.L for shard in shards]), np.concatenate([shard.ab for shard in shards])
-    names = [(images.problem, {side: shard.id for side, shard in images.at.items()}) for images in made]
-    thumbnails = np.asarray([images.thumbnail for images in made if images.thumbnail is not None])
-    return names, thumbnails, arrays
-
-
-def _unpack(names, thumbnails, arrays):
-    thumbnails = iter(thumbnails)
-    ends = dict.fromkeys(arrays, 0)
-    made = []
-    for problem, ids in names:
-        at = {}
-        for side, (L, ab) in arrays.items():
-            if side in ids:
-                start, ends[side] = ends[side], ends[side] + len(ids[side])
-                at[side] = Shard(L[start : ends[side]], ab[start : ends[side]], ids[side])
-        made.append(Images(problem, None if problem else next(thumbnails), at))
-    return made
-
-
-def _start_worker(parent):
+def _start_worker(*shared):
+    global _work, _progress, _stop
+    _work, _progress, _stop = shared
+    _keep_freed_memory()
     cv2.setNumThreads(1)  # the processes are the parallelism
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
 
     def leave_with_parent():
-        while os.getppid() == parent:
-            time.sleep(1)
+        multiprocessing.parent_process().join()
         os._exit(1)
 
     threading.Thread(target=leave_with_parent, daemon=True).start()
+
+
+def _keep_freed_memory():
+    """Let malloc keep what a block has freed for the next: to fault in fresh pages costs a seventh of the time."""
+    with contextlib.suppress(AttributeError, OSError):  # where the C library is not glibc
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_TRIM_THRESHOLD, 1 << 30)
+        mallopt(M_MMAP_THRESHOLD, 1 << 25)  # the most it takes
+
+
+def _build_block(block, rows, near_copies):
+    """Write the shards of a block that are not there yet; of a test block return `(id, thumbnail)` of each photograph."""
+    crops = _work.crops if block.split == "train" else 0
+    sides = [side for side in _work.resolutions if not block.path(_work.folder, side).exists()]
+    shards = [_ShardInMaking(side, len(block.photographs), crops) for side in sides]
+    thumbnails = []
+    for index, (photograph, row) in enumerate(zip(block.photographs, rows, strict=True)):
+        if _stop.is_set():
+            return []
+        try:
+            image_bgr = read_image(photograph) if row is None else downsampled_imagenet.row_to_bgr(row)
+        except UnreadableImage as error:
+            for shard in shards:
+                shard.log["skipped"].append([photograph.id, str(error)])
+        else:
+            thumbnails.append((photograph.id, thumbnail(image_bgr)))
+            for shard in shards:
+                shard.add(photograph.id, image_bgr)
+        if (index + 1) % PROGRESS_STEP == 0:
+            _add_progress(PROGRESS_STEP)
+    _add_progress(len(rows) % PROGRESS_STEP)
+    copies = near_copies.find(thumbnails) if near_copies else {}
+    for shard in shards:
+        if copies:
+            shard.drop(copies)
+        shard.write(block.path(_work.folder, shard.resolution), block.split, _work.source)
+    return thumbnails if block.split == "test" else []
+
+
+def _add_progress(count):
+    with _progress.get_lock():
+        _progress.value += count
 
 
 def _begin_manifest(folder, source, crops):
@@ -341,21 +322,20 @@ def _begin_manifest(folder, source, crops):
     write_atomically(path, json.dumps(head | {"complete": False}).encode())
 
 
-def _finish_manifest(folder, source, crops, splits, writers, seconds):
+def _finish_manifest(folder, source, crops, splits, resolutions, seconds):
     logs = {
-        (split, writer.resolution): [read_build_log(writer.path(index)) for index in range(writer.shard_count)]
-        for split, each in writers.items()
-        for writer in each
+        (split, side): [read_build_log(block.path(folder, side)) for block in blocks]
+        for split, blocks in splits.items()
+        for side in resolutions
     }
-    first = next(iter(writers.values()))[0].resolution
-    seen = [log for (_, side), each in logs.items() if side == first for log in each]
+    seen = [log for (_, side), each in logs.items() if side == resolutions[0] for log in each]
     manifest = {
         "schema": SCHEMA,
         "source": source.name,
         "fingerprint": source.fingerprint,
         "crops": crops,
         "complete": True,
-        "photographs": {split: len(photographs) for split, photographs in splits.items()},
+        "photographs": {split: sum(len(block.photographs) for block in blocks) for split, blocks in splits.items()},
         "skipped": {id: reason for log in seen for id, reason in log["skipped"]},
         "near_copies": {id: copy for log in seen for id, copy in log["near_copies"]},
         "seconds": round(seconds, 1),

@@ -12,12 +12,13 @@ AB_ZERO = 128  # the 8-bit code of a* = 0
 AB_SCALE = 128.0  # network ab in [-1, 1] x 128 = CIE ab: the largest |ab| that the 8-bit code holds
 
 
-def bgr_to_lab(image_bgr):
+def bgr_to_lab(image_bgr, out=None):
     """Split a picture into its 8-bit L and ab.
 
     Parameters
     ----------
     image_bgr : ndarray of uint8, shape (H, W, 3)
+    out : (L, ab), optional; contiguous arrays of these shapes that are filled
 
     Returns
     -------
@@ -25,9 +26,9 @@ def bgr_to_lab(image_bgr):
     ab : ndarray of uint8, shape (H, W, 2)
     """
     lab = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2LAB)
-    ab = np.empty((*lab.shape[:2], 2), np.uint8)
-    cv2.mixChannels([lab], [ab], [1, 0, 2, 1])  # contiguous, and faster than a strided copy
-    return cv2.extractChannel(lab, 0)[..., None], ab
+    L, ab = out or (np.empty((*lab.shape[:2], channels), np.uint8) for channels in (1, 2))
+    cv2.mixChannels([lab], [L, ab], [0, 0, 1, 1, 2, 2])  # contiguous, and faster than a strided copy
+    return L, ab
 
 
 def lab_to_bgr(L, ab):

@@ -1,6 +1,6 @@
 """HDF5 shards of L and ab: the data contract of every network here.
 
-A shard holds up to 4,096 images of one split at one resolution S:
+A shard holds up to 1,024 images of one split at one resolution S:
 
     L          (N, S, S, 1) uint8   L8 = L* x 255 / 100
     ab         (N, S, S, 2) uint8   a8 = a* + 128, b8 = b* + 128
@@ -8,7 +8,6 @@ A shard holds up to 4,096 images of one split at one resolution S:
     build_log  JSON as bytes        what 02_build_shards.py read, skipped and dropped for this shard
 """
 
-import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,8 @@ import numpy as np
 from preprocessing.files import UserError, write_atomically
 
 SCHEMA = 1
-SHARD_BYTES = 3 * 64 * 64 * 4096  # 4,096 images at 64 px: what one shard takes in memory
+BLOCK_BYTES = 1 << 24  # by which a file in memory grows
+SHARD_IMAGES = 1024  # at the most: each process that builds holds one shard of each resolution in memory
 BUILD = "python preprocessing/02_build_shards.py"
 
 
@@ -32,11 +32,6 @@ class Shard:
     id: list[str]
 
 
-def shard_capacity(resolution):
-    """The most images of S x S in one shard: 4,096, fewer at 128 so that a shard stays at 50 MB."""
-    return min(4096, SHARD_BYTES // (3 * resolution**2))
-
-
 def shard_path(folder, resolution, split, index, count):
     """`<folder>/<resolution>/<split>-00000-of-00016.h5`."""
     return Path(folder) / str(resolution) / f"{split}-{index:05}-of-{count:05}.h5"
@@ -44,8 +39,7 @@ def shard_path(folder, resolution, split, index, count):
 
 def write_shard(path, shard, *, resolution, split, source, build_log):
     """Write one shard whole, checksummed and chunked along N; raises UserError where it cannot."""
-    buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
+    with h5py.File(path, "w", driver="core", backing_store=False, block_size=BLOCK_BYTES) as file:
         file.attrs.update(
             schema=SCHEMA,
             resolution=resolution,
@@ -62,7 +56,9 @@ def write_shard(path, shard, *, resolution, split, source, build_log):
             maxshape = (None, *array.shape[1:])  # lets an empty shard have chunks
             file.create_dataset(name, data=array, dtype=array.dtype, chunks=chunks, maxshape=maxshape, fletcher32=True)
         file.create_dataset("build_log", data=np.frombuffer(json.dumps(build_log).encode(), np.uint8))
-    write_atomically(path, buffer.getbuffer())
+        file.flush()
+        image = file.id.get_file_image()
+    write_atomically(path, image)
 
 
 def read_shard(path):

@@ -41,8 +41,8 @@ def split_photographs(photographs):
     """
     splits = {"train": [], "val": [], "test": []}
     test_share = 0.0 if any(photograph.part == "val" for photograph in photographs) else TEST_SHARE
-    for photograph in sorted(photographs, key=_place):
-        share = hash_share(photograph.id)
+    placed = sorted((_batch_of(photograph), hash_share(photograph.id), photograph) for photograph in photographs)
+    for _, share, photograph in placed:
         if photograph.part == "val":
             splits["test"].append(photograph)
         elif share < VAL_SHARE:
@@ -60,46 +60,52 @@ def split_photographs(photographs):
     return splits
 
 
-def _place(photograph):
-    return photograph.container if photograph.kind == "batch" else "", hash_share(photograph.id), photograph.id
+def _batch_of(photograph):
+    return photograph.container if photograph.kind == "batch" else ""
 
 
 def thumbnail(image_bgr):
-    """(H, W, 3) uint8 -> the centre square as (3 * 8 * 8,) float32."""
+    """(H, W, 3) uint8 -> its centre square as (8, 8, 3) uint8."""
     height, width = image_bgr.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     square = image_bgr[top : top + side, left : left + side]
-    return cv2.resize(square, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
+    return cv2.resize(square, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA)
 
 
 class NearCopies:
-    """Finds photographs whose thumbnails nearly equal one of test, as they are or mirrored."""
+    """Finds photographs whose thumbnails nearly equal one of test, as they are or mirrored.
 
-    def __init__(self, test_ids, test_thumbnails):
-        thumbnails = np.asarray(test_thumbnails, np.float32).reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3)
-        self._test_ids = list(test_ids)
-        self._thumbnails = np.concatenate([thumbnails, thumbnails[:, :, ::-1]]).reshape(2 * len(thumbnails), -1)
-        self._tree = KDTree(_quarters(self._thumbnails)) if self._test_ids else None
+    Parameters
+    ----------
+    test : sequence of (id, thumbnail)
+    """
 
-    def find(self, thumbnails):
-        """For each of (N, 192) thumbnails the id of the test photograph that it nearly equals, or None."""
-        if self._tree is None or not len(thumbnails):
-            return [None] * len(thumbnails)
-        quarters = _quarters(thumbnails)
-        # The RMS of means is at most the RMS itself: who is not near in the quarters is near nowhere.
-        candidates = self._tree.query_ball_point(quarters, NEAR_COPY_RMS * np.sqrt(quarters.shape[1]))
-        return [self._nearest(thumbnail, near) for thumbnail, near in zip(thumbnails, candidates, strict=True)]
+    def __init__(self, test):
+        self._ids = [photo_id for photo_id, _ in test]
+        self._thumbnails = np.array([each for _, each in test])
+        self._tree = KDTree(_bands(self._thumbnails))
 
-    def _nearest(self, thumbnail, candidates):
-        if not candidates:
-            return None
-        rms = np.sqrt(np.square(self._thumbnails[candidates] - thumbnail).mean(axis=1))
-        nearest = candidates[int(rms.argmin())]
-        return self._test_ids[nearest % len(self._test_ids)] if rms.min() < NEAR_COPY_RMS else None
+    def find(self, photographs):
+        """Of `(id, thumbnail)` pairs those that are near-copies: a dictionary of id to the id of test."""
+        if not photographs:
+            return {}
+        thumbnails = np.array([each for _, each in photographs])
+        bands = _bands(thumbnails)
+        # The RMS of means is at most the RMS itself: who is not near in the bands is near nowhere.
+        candidates = self._tree.query_ball_point(bands, NEAR_COPY_RMS * np.sqrt(bands.shape[1]))
+        copies = {}
+        for (photo_id, _), each, near in zip(photographs, thumbnails, candidates, strict=True):
+            rms = [self._rms(each, index) for index in near]
+            if rms and min(rms) < NEAR_COPY_RMS:
+                copies[photo_id] = self._ids[near[int(np.argmin(rms))]]
+        return copies
+
+    def _rms(self, one, index):
+        one, other = np.float32(one), np.float32(self._thumbnails[index])
+        return np.sqrt(min(np.square(one - other).mean(), np.square(one - other[:, ::-1]).mean()))
 
 
-def _quarters(thumbnails):
-    """(N, 192) -> (N, 12): the mean colour of each quarter of the picture."""
-    half = THUMBNAIL_SIDE // 2
-    return np.asarray(thumbnails).reshape(-1, 2, half, 2, half, 3).mean(axis=(2, 4)).reshape(-1, 12)
+def _bands(thumbnails):
+    """(N, 8, 8, 3) -> (N, 12): the mean colour of four bands, from top to bottom; a mirror image has the same."""
+    return thumbnails.reshape(-1, 4, THUMBNAIL_SIDE**2 // 4, 3).mean(axis=2).reshape(-1, 12)

@@ -54,10 +54,11 @@ def test_crops_of_one_photograph_share_its_name():
 
 def test_near_copies_are_found_resized_recompressed_and_mirrored_but_others_are_not(tmp_path):
     images = [photograph_file(tmp_path / f"{seed}.png", seed, 200, 240) for seed in range(30)]
-    index = NearCopies([str(seed) for seed in range(30)], [thumbnail(image) for image in images])
+    index = NearCopies([(str(seed), thumbnail(image)) for seed, image in enumerate(images)])
     small = cv2.resize(images[3], (120, 100), interpolation=cv2.INTER_AREA)
     compressed = cv2.imdecode(cv2.imencode(".jpg", images[5], [cv2.IMWRITE_JPEG_QUALITY, 60])[1], 1)
     mirrored = images[7][:, ::-1]
     other = photograph_file(tmp_path / "other.png", 99, 200, 240)
-    found = index.find([thumbnail(np.ascontiguousarray(image)) for image in (small, compressed, mirrored, other)])
-    assert found == ["3", "5", "7", None]
+    named = {"small": small, "compressed": compressed, "mirrored": np.ascontiguousarray(mirrored), "other": other}
+    found = index.find([(name, thumbnail(image)) for name, image in named.items()])
+    assert found == {"small": "3", "compressed": "5", "mirrored": "7"}
