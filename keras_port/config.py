@@ -21,10 +21,12 @@ class TrainingConfig:
     kernel: int = 3
     deconv_kernel: int = 4
     dropout: float = 0.0
+    dilation: int = 1
 
     def network_arguments(self):
         """The part of the configuration that shapes the network."""
-        return {"kernel": self.kernel, "deconv_kernel": self.deconv_kernel, "dropout": self.dropout}
+        names = ("kernel", "deconv_kernel", "dropout", "dilation")
+        return {name: getattr(self, name) for name in names}
 
     def to_dict(self):
         """Plain values by name."""

@@ -14,7 +14,7 @@ BN_EPSILON = 1e-3
 BATCH_NORM_PARTS = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
-def build_seven_layer(kernel=3, deconv_kernel=4, dropout=0.0, seed=0, dtype="float32"):
+def build_seven_layer(kernel=3, deconv_kernel=4, dropout=0.0, dilation=1, seed=0, dtype="float32"):
     """Build the network: L in [-1, 1], (N, S, S, 1) -> ab in [-1, 1], (N, S, S, 2).
 
     `dtype` is a Keras dtype policy: "float32" or "mixed_bfloat16".
@@ -24,13 +24,14 @@ def build_seven_layer(kernel=3, deconv_kernel=4, dropout=0.0, seed=0, dtype="flo
     def initializer(scale=1.0):
         return keras.initializers.VarianceScaling(2.0 * scale, "fan_in", seed=next(seeds))
 
-    def block(x, name, filters, stride=1, deconvolution=False):
+    def block(x, name, filters, stride=1, deconvolution=False, dilation=1):
         convolution = keras.layers.Conv2DTranspose if deconvolution else keras.layers.Conv2D
         side = deconv_kernel if deconvolution else kernel
         x = convolution(
             filters,
             side,
             strides=stride,
+            dilation_rate=dilation,
             padding="same",
             activation="relu",
             use_bias=False,
@@ -45,9 +46,9 @@ def build_seven_layer(kernel=3, deconv_kernel=4, dropout=0.0, seed=0, dtype="flo
     x = block(L, "conv1", 64)
     x = block(x, "conv2", 128, stride=2)
     x = block(x, "conv3", 128, stride=2)
-    x = block(x, "conv4", 256)
-    x = block(x, "conv5", 256)
-    x = block(x, "conv6", 256)
+    x = block(x, "conv4", 256, dilation=dilation)
+    x = block(x, "conv5", 256, dilation=dilation)
+    x = block(x, "conv6", 256, dilation=dilation)
     x = block(x, "conv7", 128, stride=2, deconvolution=True)
     x = keras.layers.Conv2DTranspose(
         2, deconv_kernel, strides=2, padding="same", kernel_initializer=initializer(0.01), dtype=dtype, name="output"

@@ -112,8 +112,8 @@ def _our_rate(batches, compute):
     from tf_raw.network import SevenLayerNetwork
     from tf_raw.training import COMPUTE_TYPES, compiled_step
 
-    network = SevenLayerNetwork()
-    step_function = compiled_step(network, Adam(network.trainable_variables), COMPUTE_TYPES[compute])
+    network, average = SevenLayerNetwork(), SevenLayerNetwork()
+    step_function = compiled_step(network, average, Adam(network.trainable_variables), COMPUTE_TYPES[compute])
     stream = batches.from_step(0)
     waited = 0.0
     for step in range(WARM_STEPS + STEPS):
@@ -122,7 +122,7 @@ def _our_rate(batches, compute):
         waiting = time.perf_counter()
         L, ab = next(stream)
         waited += time.perf_counter() - waiting
-        float(step_function(L, ab, 1e-3, [0, step]))
+        float(step_function(L, ab, 1e-3, 0.0, [0, step]))
     seconds = time.perf_counter() - started
     return STEPS * BATCH / seconds, waited / seconds
 

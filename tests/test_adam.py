@@ -1,16 +1,20 @@
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tf_raw.adam import Adam
 
 
-def test_adam_is_keras_adam_on_the_same_gradients():
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_adam_is_keras_adam_on_the_same_gradients(decay):
     random = np.random.default_rng(0)
     shapes = [(3, 3, 4, 5), (5,), (2, 7)]
     ours = [tf.Variable(random.standard_normal(shape).astype(np.float32)) for shape in shapes]
     theirs = [keras.Variable(variable.numpy()) for variable in ours]
-    adam, keras_adam = Adam(ours), keras.optimizers.Adam(0.001)
+    adam = Adam(ours, decay)
+    keras_adam = keras.optimizers.AdamW(0.001, decay) if decay else keras.optimizers.Adam(0.001)
+    keras_adam.exclude_from_weight_decay(var_list=[theirs[1]]) if decay else None
     for step in range(20):
         gradients = [
             tf.constant(random.standard_normal(shape).astype(np.float32) * 10.0 ** (step % 5 - 3)) for shape in shapes

@@ -38,13 +38,13 @@ def compare(ours, keras_layer, x, variables):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize(("side", "stride"), [(3, 1), (3, 2), (5, 1), (5, 2)])
-def test_convolution_is_keras_convolution(side, stride):
+@pytest.mark.parametrize(("side", "stride", "dilation"), [(3, 1, 1), (3, 2, 1), (5, 1, 1), (5, 2, 1), (3, 1, 2)])
+def test_convolution_is_keras_convolution(side, stride, dilation):
     kernel = tf.Variable(normal(side, side, 4, 6))
-    layer = keras.layers.Conv2D(6, side, strides=stride, padding="same", use_bias=False)
+    layer = keras.layers.Conv2D(6, side, strides=stride, dilation_rate=dilation, padding="same", use_bias=False)
     layer.build((None, 8, 8, 4))
     layer.kernel.assign(kernel)
-    compare(lambda x: layers.conv2d(x, kernel, stride), layer, normal(2, 8, 8, 4), [kernel])
+    compare(lambda x: layers.conv2d(x, kernel, stride, dilation), layer, normal(2, 8, 8, 4), [kernel])
 
 
 @pytest.mark.parametrize("side", [3, 4, 5])

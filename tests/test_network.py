@@ -1,5 +1,7 @@
 """The seven-layer network of both frameworks against ORIGINAL.md's table, and against each other."""
 
+from dataclasses import asdict
+
 import keras
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ REPORT = SevenLayerArguments(kernel=3, deconv_kernel=3, dropout=0.4)
 def test_parameter_counts(arguments, count):
     network = SevenLayerNetwork(arguments)
     assert sum(int(tf.size(variable)) for variable in network.trainable_variables) == count
-    model = build_seven_layer(arguments.kernel, arguments.deconv_kernel, arguments.dropout)
+    model = build_seven_layer(**asdict(arguments))
     assert sum(int(np.prod(variable.shape)) for variable in model.trainable_variables) == count
 
 
@@ -41,7 +43,7 @@ def test_keras_shapes_are_those_of_the_table_at_64():
 
 
 @pytest.mark.parametrize("side", [32, 64, 128])
-@pytest.mark.parametrize("arguments", [SevenLayerArguments(), REPORT])
+@pytest.mark.parametrize("arguments", [SevenLayerArguments(), REPORT, SevenLayerArguments(dilation=2)])
 def test_both_frameworks_give_the_same_ab_from_the_same_weights(side, arguments):
     network = SevenLayerNetwork(arguments, seed=3)
     arrays = network.to_arrays()
@@ -50,7 +52,7 @@ def test_both_frameworks_give_the_same_ab_from_the_same_weights(side, arguments)
         if "moving" in name or "beta" in name:
             arrays[name] = array + random.random(array.shape, np.float32)
     network.assign(arrays)
-    model = build_seven_layer(arguments.kernel, arguments.deconv_kernel, arguments.dropout)
+    model = build_seven_layer(**asdict(arguments))
     assert list(to_arrays(model)) == list(arrays)
     assign(model, arrays)
     L = random.uniform(-1, 1, (2, side, side, 1)).astype(np.float32)

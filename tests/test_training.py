@@ -5,19 +5,25 @@ import os
 import resource
 import signal
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import run_script, start_script
 
 from preprocessing.batches import TrainingBatches
 from preprocessing.files import UserError
 from preprocessing.sources import EMBEDDED_TRAINING
 from tf_raw import training
+from tf_raw.adam import Adam
 from tf_raw.config import TrainingConfig
+from tf_raw.network import SevenLayerNetwork
 
 SCRIPT = "tf_raw/03_train_32.py"
-CONFIG = TrainingConfig(32, epochs=3, batch_size=4, warmup_steps=2, compute="float32", dropout=0.2)
+CONFIG = TrainingConfig(
+    32, epochs=3, batch_size=4, warmup_steps=2, compute="float32", dropout=0.2, weight_decay=0.01, average_decay=0.9
+)
 
 
 def run(folder, shard_root, config=CONFIG, **options):
@@ -77,11 +83,7 @@ def test_training_lowers_the_error_on_what_it_sees(tmp_path, shard_root):
 def test_a_run_with_other_settings_is_refused(tmp_path, shard_root):
     run(tmp_path, shard_root)
     with pytest.raises(UserError, match="batch_size 4 .now 5."):
-        run(
-            tmp_path,
-            shard_root,
-            TrainingConfig(32, epochs=3, batch_size=5, warmup_steps=2, compute="float32", dropout=0.2),
-        )
+        run(tmp_path, shard_root, replace(CONFIG, batch_size=5))
 
 
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, shard_root):
@@ -113,6 +115,25 @@ def test_auto_keeps_one_of_the_two_types(tmp_path, shard_root, capsys):
     config = TrainingConfig(32, epochs=1, batch_size=4, compute="auto")
     compute = run(tmp_path, shard_root, config).summary["compute"]
     assert f"compute: {compute} (float32" in capsys.readouterr().out
+
+
+def test_the_average_follows_the_weights_and_decay_0_is_the_weights():
+    L, ab = np.zeros((2, 8, 8, 1), np.uint8), np.full((2, 8, 8, 2), 140, np.uint8)
+    for decay in (0.0, 0.75):
+        network, average = SevenLayerNetwork(seed=1), SevenLayerNetwork(seed=1)
+        before = network.to_arrays()
+        training.train_step(network, average, Adam(network.trainable_variables), L, ab, 0.1, decay, [0, 0], tf.float32)
+        for name, array in network.to_arrays().items():
+            expected = decay * before[name] + (1 - decay) * array
+            np.testing.assert_allclose(average.to_arrays()[name], expected, atol=1e-6, err_msg=name)
+            assert (array != before[name]).any() or "moving" in name
+
+
+def test_the_average_forgets_where_it_began():
+    config = TrainingConfig(32, average_decay=0.999)
+    assert training.average_decay_at(0, config) == 0.1
+    assert training.average_decay_at(10**6, config) == 0.999
+    assert training.average_decay_at(10**6, TrainingConfig(32)) == 0
 
 
 def test_the_rate_warms_up_and_decays_to_zero():

@@ -19,8 +19,8 @@ class RunState:
     best : dict of name to tf.Variable, the weights of the best validation error so far
     """
 
-    def __init__(self, network, optimizer, folder):
-        self._network, self.optimizer = network, optimizer
+    def __init__(self, network, average, optimizer, folder):
+        self._network, self._average, self.optimizer = network, average, optimizer
         self.best = {name: tf.Variable(variable, trainable=False) for name, variable in network.variables.items()}
         self.progress = {
             "step": 0,
@@ -36,6 +36,7 @@ class RunState:
         self._progress = tf.Variable("", dtype=tf.string, trainable=False)
         checkpoint = tf.train.Checkpoint(
             network=list(network.variables.values()),
+            average=list(average.variables.values()),
             m=optimizer.m,
             v=optimizer.v,
             t=optimizer.t,
@@ -46,8 +47,8 @@ class RunState:
         self._manager = tf.train.CheckpointManager(checkpoint, str(Path(folder) / "checkpoints"), max_to_keep=2)
 
     def keep_best(self):
-        """Copy the network's weights to `best`."""
-        for name, variable in self._network.variables.items():
+        """Copy the averaged weights to `best`."""
+        for name, variable in self._average.variables.items():
             self.best[name].assign(variable)
 
     def save(self):

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 
-from preprocessing.options import resolve, training_parser
+from preprocessing.options import positive, resolve, share, training_parser
 
 
 @dataclass(frozen=True)
@@ -12,6 +12,7 @@ class SevenLayerArguments:
     kernel: int = 3
     deconv_kernel: int = 4  # divisible by the stride: no checkerboard (Odena et al. 2016)
     dropout: float = 0.0  # after each of the seven layers
+    dilation: int = 1  # of conv4 to conv6
 
 
 @dataclass(frozen=True)
@@ -23,16 +24,19 @@ class TrainingConfig:
     batch_size: int = 64
     learning_rate: float = 0.003
     warmup_steps: int = 300
+    weight_decay: float = 0.0  # of kernels, decoupled from the gradient (Loshchilov & Hutter 2019)
+    average_decay: float = 0.0  # of the moving average of the weights that is validated and kept; 0: the weights
     patience: int = 4  # epochs without a better validation error before the run stops
     compute: str = "auto"
     seed: int = 1
     kernel: int = SevenLayerArguments.kernel
     deconv_kernel: int = SevenLayerArguments.deconv_kernel
     dropout: float = SevenLayerArguments.dropout
+    dilation: int = SevenLayerArguments.dilation
 
     def network_arguments(self):
         """The part of the configuration that shapes the network."""
-        return SevenLayerArguments(self.kernel, self.deconv_kernel, self.dropout)
+        return SevenLayerArguments(self.kernel, self.deconv_kernel, self.dropout, self.dilation)
 
     def to_dict(self):
         """Plain values by name."""
@@ -55,6 +59,10 @@ def parse_options(description, resolution):
     """Read the command line of 03 or 04."""
     parser = training_parser(description)
     parser.add_argument("--preset", choices=PRESETS, default="best", help="hyperparameters: ours, or the report's")
+    parser.add_argument("--dropout", type=share, help="after each of the seven layers")
+    parser.add_argument("--dilation", type=positive(int), help="of conv4 to conv6")
+    parser.add_argument("--weight-decay", type=share, help="of the kernels, for each step times the learning rate")
+    parser.add_argument("--average-decay", type=share, help="of the moving average of the weights that is kept")
     arguments = parser.parse_args()
     name = f"l2_{resolution}" if arguments.preset == "best" else f"{arguments.preset}_{resolution}"
     return resolve(arguments, TrainingConfig(resolution, **PRESETS[arguments.preset]), name, DEMONSTRATION)

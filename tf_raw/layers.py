@@ -20,7 +20,7 @@ def he_normal(shape, fan_in, random):
     return (values * np.sqrt(2 / fan_in) / deviation_of_cut).astype(np.float32)
 
 
-def conv2d(x, kernel, stride=1):
+def conv2d(x, kernel, stride=1, dilation=1):
     """Convolve with 'same' padding.
 
     Parameters
@@ -32,7 +32,7 @@ def conv2d(x, kernel, stride=1):
     -------
     y : tensor, shape (N, H / stride, W / stride, F), dtype of x
     """
-    return tf.nn.conv2d(x, tf.cast(kernel, x.dtype), strides=stride, padding="SAME")
+    return tf.nn.conv2d(x, tf.cast(kernel, x.dtype), strides=stride, padding="SAME", dilations=dilation)
 
 
 def conv2d_transpose(x, kernel, stride):

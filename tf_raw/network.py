@@ -30,6 +30,7 @@ LAYERS = (  # name, filters, stride, operation
     ("conv6", 256, 1, "conv"),
     ("conv7", 128, 2, "deconv"),
 )
+DILATED = ("conv4", "conv5", "conv6")  # by `dilation`: what table 1 calls "dilation rate or stride", as we read it
 BATCH_NORM_PARTS = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
@@ -63,7 +64,10 @@ class SevenLayerNetwork:
         x = tf.cast(L, compute_dtype)  # (N, S, S, 1)
         for index, (name, _, stride, operation) in enumerate(LAYERS):
             kernel = self.variables[f"{name}/kernel"]
-            x = conv2d(x, kernel, stride) if operation == "conv" else conv2d_transpose(x, kernel, stride)
+            if operation == "conv":
+                x = conv2d(x, kernel, stride, self.arguments.dilation if name in DILATED else 1)
+            else:
+                x = conv2d_transpose(x, kernel, stride)
             x = tf.nn.relu(x)
             statistics = [self.variables[f"{name}/{part}"] for part in BATCH_NORM_PARTS]
             x = batch_norm(x, *statistics, training)
@@ -77,6 +81,11 @@ class SevenLayerNetwork:
         """Set every variable from a dictionary of arrays with the same names and shapes."""
         for name, variable in self.variables.items():
             variable.assign(arrays[name])
+
+    def move_towards(self, other, share):
+        """Move every variable by `share` of the way to that of `other`, a network like this one."""
+        for mine, theirs in zip(self.variables.values(), other.variables.values(), strict=True):
+            mine.assign_add(share * (theirs - mine))
 
     def to_arrays(self):
         """Every variable as a NumPy array, by name, in order."""

@@ -32,14 +32,15 @@ def to_network_units(L, ab):
     return tf.cast(L, tf.float32) / L_HALF_RANGE - 1, (tf.cast(ab, tf.float32) - AB_ZERO) / AB_SCALE
 
 
-def train_step(network, optimizer, L, ab, learning_rate, seed, compute_dtype):
-    """One step of Adam on one batch of 8-bit L and ab; the batch's loss before it."""
+def train_step(network, average, optimizer, L, ab, learning_rate, average_decay, seed, compute_dtype):
+    """One step of Adam on one batch of 8-bit L and ab, and of `average` after it; the batch's loss before it."""
     L, ab_true = to_network_units(L, ab)
     with tf.GradientTape() as tape:
         ab_pred = network(L, training=True, seed=seed, compute_dtype=compute_dtype)
         loss = squared_l2(ab_true, ab_pred)
     variables = network.trainable_variables
     optimizer.apply(tape.gradient(loss, variables), learning_rate)
+    average.move_towards(network, 1 - average_decay)
     return loss
 
 
@@ -49,6 +50,11 @@ def learning_rate_at(step, config, total_steps):
     if step < warmup:
         return config.learning_rate * (step + 1) / warmup
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (total_steps - warmup)))
+
+
+def average_decay_at(step, config):
+    """The decay of the moving average: lower at first, or it would remember where the run began."""
+    return min(config.average_decay, (step + 1) / (step + 10))
 
 
 def validation_mse(predict, val):
@@ -89,15 +95,17 @@ def train(config, source, folder, initial=None, root="shards"):
         else:
             write_atomically(settings_path, json.dumps(settings, indent=1).encode())
         network = SevenLayerNetwork(config.network_arguments(), config.seed)
+        average = SevenLayerNetwork(config.network_arguments(), config.seed)
         if initial:
             network.assign(initial)
-        state = RunState(network, Adam(network.trainable_variables), folder)
+            average.assign(initial)
+        state = RunState(network, average, Adam(network.trainable_variables, config.weight_decay), folder)
         if state.restore():
             print(f"going on with {folder} from step {state.progress['step']}")
         if "compute" not in state.progress:
             state.progress["compute"] = choose_compute(config)
         if not state.progress["finished"]:
-            _loop(config, network, state, batches, val, folder)
+            _loop(config, network, average, state, batches, val, folder)
     return TrainedNetwork(
         {name: variable.numpy() for name, variable in state.best.items()},
         network.arguments_dict(),
@@ -105,13 +113,13 @@ def train(config, source, folder, initial=None, root="shards"):
     )
 
 
-def _loop(config, network, state, batches, val, folder):
+def _loop(config, network, average, state, batches, val, folder):
     """Go through the epochs that are left; the order of things within a step is the order in which they stand."""
     progress, steps = state.progress, batches.steps_per_epoch
     total_steps = config.epochs * steps
     compute_dtype = COMPUTE_TYPES[progress["compute"]]
-    step_function = compiled_step(network, state.optimizer, compute_dtype)
-    predict = tf.function(lambda L: network(L, compute_dtype=compute_dtype), reduce_retracing=True)
+    step_function = compiled_step(network, average, state.optimizer, compute_dtype)
+    predict = tf.function(lambda L: average(L, compute_dtype=compute_dtype), reduce_retracing=True)
     summaries = tf.summary.create_file_writer(str(folder / "tensorboard"))
     stop = StopRequest()
     saved = resumed = time.monotonic()
@@ -126,7 +134,7 @@ def _loop(config, network, state, batches, val, folder):
             waiting = time.monotonic()
             L, ab = next(stream)
             progress["wait_seconds"] += time.monotonic() - waiting
-            loss = float(step_function(L, ab, rate, [config.seed, step]))
+            loss = float(step_function(L, ab, rate, average_decay_at(step, config), [config.seed, step]))
             if not math.isfinite(loss):
                 raise UserError(f"the loss is {loss} at step {step}: start a new --run with a lower --learning-rate")
             progress["step"] += 1
@@ -149,15 +157,16 @@ def _loop(config, network, state, batches, val, folder):
                 raise KeyboardInterrupt
 
 
-def compiled_step(network, optimizer, compute_dtype):
-    """`train_step` under `tf.function`: a function of 8-bit L and ab (arrays), learning rate and seed."""
+def compiled_step(network, average, optimizer, compute_dtype):
+    """`train_step` under `tf.function`: a function of 8-bit L and ab (arrays), learning rate, average's decay and seed."""
 
     @tf.function(reduce_retracing=True)
-    def compiled(L, ab, learning_rate, seed):
-        return train_step(network, optimizer, L, ab, learning_rate, seed, compute_dtype)
+    def compiled(L, ab, learning_rate, average_decay, seed):
+        return train_step(network, average, optimizer, L, ab, learning_rate, average_decay, seed, compute_dtype)
 
-    def call(L, ab, learning_rate, seed):
-        return compiled(tf.constant(L), tf.constant(ab), tf.constant(learning_rate, tf.float32), tf.constant(seed))
+    def call(L, ab, learning_rate, average_decay, seed):
+        rates = tf.constant(learning_rate, tf.float32), tf.constant(average_decay, tf.float32)
+        return compiled(tf.constant(L), tf.constant(ab), *rates, tf.constant(seed))
 
     return call
 
@@ -222,8 +231,8 @@ def choose_compute(config):
 
 
 def _time_steps(config, compute_dtype, steps=5):
-    network = SevenLayerNetwork(config.network_arguments())
-    step_function = compiled_step(network, Adam(network.trainable_variables), compute_dtype)
+    network, average = (SevenLayerNetwork(config.network_arguments()) for _ in range(2))
+    step_function = compiled_step(network, average, Adam(network.trainable_variables), compute_dtype)
     random = np.random.default_rng(0)
     L, ab = (
         random.integers(0, 256, (config.batch_size, config.resolution, config.resolution, channels), np.uint8)
@@ -232,7 +241,7 @@ def _time_steps(config, compute_dtype, steps=5):
     seconds = []
     for step in range(steps + 2):
         started = time.perf_counter()
-        step_function(L, ab, 1e-3, [0, step])
+        step_function(L, ab, 1e-3, 0.0, [0, step])
         seconds.append(time.perf_counter() - started)
     return min(seconds[2:])  # the first two build the graph
 
