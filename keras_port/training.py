@@ -1,5 +1,6 @@
 """Training with Keras' `fit` on any backend, fed with NumPy batches, and resumed where it was."""
 
+import csv
 import importlib.util
 import sys
 import time
@@ -62,7 +63,22 @@ def train(config, source, folder, initial=None, root="shards"):
         "compute": state["compute"],
         "backend": keras.backend.backend(),
     }
-    return TrainedNetwork(to_arrays(model), config.network_arguments(), summary)
+    history = _history(folder / "log.csv", _steps(config, batches) * batches.batch_size)
+    return TrainedNetwork(to_arrays(model), config.network_arguments(), summary, history)
+
+
+def _history(log, images_per_epoch):
+    """The epochs as Keras' CSVLogger wrote them; its losses are in CIE ab units squared."""
+    with open(log, newline="") as file:
+        return [
+            {
+                "epoch": epoch,
+                "images": epoch * images_per_epoch,
+                "train_mse": float(row["loss"]),
+                "val_mse": float(row["val_loss"]),
+            }
+            for epoch, row in enumerate(csv.DictReader(file), start=1)
+        ]
 
 
 def _fit(config, model, state, settings, batches, val, folder):

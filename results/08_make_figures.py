@@ -1,7 +1,8 @@
 """Step 8: draw the figures of the original's README again, and one at 128 px.
 
 In:  the embedded photographs' shards and the shipped weights (`--data`: more photographs, into ignored files).
-Out: results/figures/result32.png (gray | truth | predicted), result64.png (predicted | truth), result128.png.
+Out: results/figures/result32.png (gray | truth | predicted), result64.png (predicted | truth), result128.png, and
+     ranked32.png, ranked64.png, ranked128.png: the best, median and worst test photographs.
      Half a minute. `--as-published` draws the 64 figure with red and blue exchanged, as the original did.
 """
 
@@ -11,6 +12,7 @@ from pathlib import Path
 from preprocessing.front_door import add_data_argument, run
 
 PHOTOGRAPHS = 24  # of a source named by --data
+RANKED = 4  # best, median and worst each; two of the eight embedded ones
 
 
 def main():
@@ -35,13 +37,16 @@ def draw_source(source, folder, as_published):
     from results.predict import load_colorizer
     from results.weights import shipped_names
 
+    suffix = f"-{source}" * (source != EMBEDDED)
     for side in map(int, read_manifest(source)["resolutions"]):
         if f"l2_{side}" not in shipped_names():
             continue
         test = read_split(source, side, "test")
+        colorizer = load_colorizer(f"l2_{side}")
+        draw_ranked(test, colorizer, folder / f"ranked{side}{suffix}.png")
         L, ab_true = test.L[:PHOTOGRAPHS], cie_ab(test.ab[:PHOTOGRAPHS])
-        ab_pred = load_colorizer(f"l2_{side}").predict_ab(L)
-        name = f"result{side}" + f"-{source}" * (source != EMBEDDED)
+        ab_pred = colorizer.predict_ab(L)
+        name = f"result{side}{suffix}"
         if side == 64:
             columns = pairs(L, ab_true, ab_pred)
             draw_grid(columns, folder / f"{name}.png", blocks=2)
@@ -53,6 +58,21 @@ def draw_source(source, folder, as_published):
         else:
             draw_grid(triples(L, ab_true, ab_pred), folder / f"{name}.png")
             print(f"figure: {folder / name}.png")
+
+
+def draw_ranked(test, colorizer, path):
+    """Draw the best, median and worst photographs of a test split."""
+    from preprocessing.lab import cie_ab
+    from results.grid import draw_grid, triples
+    from results.ranking import best_median_worst
+
+    count = min(RANKED, len(test.L) // 4)
+    if not count:
+        return
+    rows, titles = best_median_worst(test.L, test.ab, colorizer.predict_ab, count)
+    L = test.L[rows]
+    draw_grid(triples(L, cie_ab(test.ab[rows]), colorizer.predict_ab(L)), path, row_titles=titles)
+    print(f"figure: {path}")
 
 
 if __name__ == "__main__":

@@ -1,22 +1,23 @@
-"""What ends every training script: the weights file, and a grid of test photographs."""
+"""What ends every training script: the weights file, the learning curve, and a grid of test photographs."""
 
 from pathlib import Path
 
 from preprocessing.lab import cie_ab
 from preprocessing.shards import read_manifest, read_split
+from results.curve import write_curve
 from results.grid import draw_grid, triples
 from results.predict import load_colorizer
-from results.weights import LOCAL, Weights, describe, save_weights
+from results.weights import LOCAL, SHIPPED, Weights, describe, save_weights
 
 GRID_PHOTOGRAPHS = 8
 
 
 def finish(name, trained, config, source, framework, out=None, root="shards"):
-    """Save a trained network's weights and draw test photographs beside them; print where both are.
+    """Save a trained network's weights, its learning curve and a grid of test photographs; print where they are.
 
     Parameters
     ----------
-    trained : an object with `arrays`, `arguments` and `summary`, as `train` returns it
+    trained : preprocessing.options.TrainedNetwork
     config : dict, the resolved configuration
     out : path of the weights file, by default under results/local/, never over shipped weights
     """
@@ -25,6 +26,10 @@ def finish(name, trained, config, source, framework, out=None, root="shards"):
     attributes = describe("seven_layer", framework, trained.arguments, config, manifest, trained.summary)
     save_weights(path, Weights(trained.arrays, attributes))
     print(f"weights: {path} (validation MSE {trained.summary['val_mse']:.1f})")
+    shipped = path.parent.resolve() == SHIPPED.resolve()
+    curve = (SHIPPED if shipped else LOCAL).parent / "curves" / path.stem
+    write_curve(trained.history, curve)
+    print(f"learning curve: {curve}.png")
     test = read_split(source, config["resolution"], "test", root)
     if len(test.L):
         L, ab = test.L[:GRID_PHOTOGRAPHS], test.ab[:GRID_PHOTOGRAPHS]

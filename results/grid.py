@@ -13,6 +13,7 @@ CELL_PX = 256  # 32, 64 and 128 divide it: every pixel of a picture is a crisp s
 GAP_PX = 16
 TITLE_PX = 56
 MARGIN_PX = 40
+ROW_TITLE_PX = 220
 
 
 def triples(L, ab_true, ab_pred):
@@ -35,7 +36,7 @@ def swap_channels(columns):
     return {title: images[..., ::-1] for title, images in columns.items()}
 
 
-def draw_grid(columns, path, blocks=1):
+def draw_grid(columns, path, blocks=1, row_titles=()):
     """Draw columns of pictures under their titles and write a PNG.
 
     Parameters
@@ -43,24 +44,29 @@ def draw_grid(columns, path, blocks=1):
     columns : dict of str to ndarray of uint8, shape (N, S, S, 3), BGR
     path : where the PNG goes
     blocks : int, how many photographs stand side by side in one row
+    row_titles : sequence of str, optional; one to the left of each row
     """
     count = len(next(iter(columns.values())))
     blocks = min(blocks, count)
     rows = -(-count // blocks)
     block_px = len(columns) * (CELL_PX + GAP_PX) + GAP_PX
-    width = 2 * MARGIN_PX + blocks * block_px - 2 * GAP_PX
+    margin = MARGIN_PX + ROW_TITLE_PX * bool(row_titles)
+    width = margin + MARGIN_PX + blocks * block_px - 2 * GAP_PX
     height = 2 * MARGIN_PX + TITLE_PX + rows * (CELL_PX + GAP_PX) - GAP_PX
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
     for index in range(count):
         row, block = divmod(index, blocks)
         for column, (title, images) in enumerate(columns.items()):
-            left = MARGIN_PX + block * block_px + column * (CELL_PX + GAP_PX)
+            left = margin + block * block_px + column * (CELL_PX + GAP_PX)
             bottom = height - MARGIN_PX - TITLE_PX - row * (CELL_PX + GAP_PX) - CELL_PX
             axes = figure.add_axes((left / width, bottom / height, CELL_PX / width, CELL_PX / height))
             axes.imshow(images[index][..., ::-1], interpolation="nearest")
             axes.set_axis_off()
             if row == 0:
                 axes.set_title(title, fontsize=9, family="DejaVu Sans", pad=6)
+    for row, title in enumerate(row_titles):
+        bottom = height - MARGIN_PX - TITLE_PX - row * (CELL_PX + GAP_PX) - CELL_PX / 2
+        figure.text(MARGIN_PX / width, bottom / height, title, fontsize=8, family="DejaVu Sans", va="center")
     buffer = io.BytesIO()
     FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})  # the same bytes from every version
     write_atomically(path, buffer.getvalue())

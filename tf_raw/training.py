@@ -110,6 +110,7 @@ def train(config, source, folder, initial=None, root="shards"):
         {name: variable.numpy() for name, variable in state.best.items()},
         network.arguments_dict(),
         _summary(state.progress, batches),
+        state.progress["history"],
     )
 
 
