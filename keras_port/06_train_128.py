@@ -13,15 +13,17 @@ from preprocessing.front_door import run
 def main():
     options = parse_options(__doc__)
 
-    from keras_port.network import build_seven_layer, to_arrays
+    from keras_port.network import build_network, to_arrays
     from keras_port.training import train
     from results.finish import finish
     from results.weights import load_init
 
     config = options.config
-    initial = options.init and load_init(options.init, to_arrays(build_seven_layer(**config.network_arguments())))
+    initial = None
+    if options.init:
+        initial = load_init(options.init, to_arrays(build_network(config.network, config.network_arguments())))
     trained = train(config, options.source, options.run, initial)
-    finish(options.name, trained, config.to_dict(), options.source, "keras", options.out)
+    finish(options.name, trained, config, options.source, "keras", options.out)
 
 
 if __name__ == "__main__":

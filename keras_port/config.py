@@ -10,10 +10,12 @@ class TrainingConfig:
     """Everything that decides a run's weights, besides the shards and the machine."""
 
     resolution: int = 128
+    network: str = "seven_layer"  # or "notebook": see keras_port/network.py
     epochs: int = 12
     images_per_epoch: int = 4096  # an epoch is what lies between two validations and checkpoints, not a pass
     batch_size: int = 32
     learning_rate: float = 0.001
+    optimizer: str = "adam"  # with a warm-up and half a cosine; or "rmsprop" at a constant rate
     warmup_steps: int = 100
     patience: int = 4  # epochs without a better validation error before the run stops
     compute: str = "auto"
@@ -25,6 +27,8 @@ class TrainingConfig:
 
     def network_arguments(self):
         """The part of the configuration that shapes the network."""
+        if self.network != "seven_layer":
+            return {}
         names = ("kernel", "deconv_kernel", "dropout", "dilation")
         return {name: getattr(self, name) for name in names}
 
@@ -32,6 +36,12 @@ class TrainingConfig:
         """Plain values by name."""
         return asdict(self)
 
+
+# The original's notebook (ORIGINAL.md, section 3): RMSprop at Keras' rate, batch 50, 100 epochs; ours validates and stops.
+NETWORKS = {
+    "seven_layer": {},
+    "notebook": {"epochs": 100, "batch_size": 50, "learning_rate": 0.001, "optimizer": "rmsprop"},
+}
 
 # A run on the embedded photographs shows that everything works; it does not learn to colour.
 DEMONSTRATION = {"epochs": 2, "images_per_epoch": 64, "batch_size": 16, "warmup_steps": 2, "compute": "float32"}
@@ -41,4 +51,9 @@ def parse_options(description):
     """Read the command line of 06."""
     parser = training_parser(description)
     parser.add_argument("--images-per-epoch", type=positive(int), help="images between validations")
-    return resolve(parser.parse_args(), TrainingConfig(), "l2_128", DEMONSTRATION)
+    choices = [name.replace("_", "-") for name in NETWORKS]
+    parser.add_argument("--network", choices=choices, help="the report's (default), or the original's notebook's")
+    arguments = parser.parse_args()
+    arguments.network = (arguments.network or "seven_layer").replace("-", "_")
+    name = "l2_128" if arguments.network == "seven_layer" else f"{arguments.network}_128"
+    return resolve(arguments, TrainingConfig(**NETWORKS[arguments.network]), name, DEMONSTRATION)

@@ -1,13 +1,14 @@
-"""The seven-layer network of the report (ORIGINAL.md, section 1) in Keras layers, for any S divisible by 4.
+"""The networks at 128 px in Keras layers.
 
-The same layers, arguments, variable names and shapes as `tf_raw.network`: the weights of one are the weights of the
-other, and so 128 can start from 64.
+`build_seven_layer`: the report's (ORIGINAL.md, section 1), for any S divisible by 4. The same layers, arguments, variable
+names and shapes as `tf_raw.network`: the weights of one are the weights of the other, and so 128 can start from 64.
+`build_notebook`: the model of the original's colorization.ipynb (ORIGINAL.md, section 3), faults included.
 """
 
 import keras
 import numpy as np
 
-from preprocessing.lab import AB_SCALE
+from preprocessing.lab import CODE, UNIT_RANGE
 
 BN_MOMENTUM = 0.99
 BN_EPSILON = 1e-3
@@ -57,6 +58,59 @@ def build_seven_layer(kernel=3, deconv_kernel=4, dropout=0.0, dilation=1, seed=0
     return keras.Model(L, ab, name="seven_layer")
 
 
+NOTEBOOK_SIDE = 128  # px; its dense layer admits no other
+
+
+def build_notebook(seed=0, dtype="float32"):
+    """Build the notebook's model: L in 0..255, (N, 128, 128, 1) -> 8-bit codes of ab, (N, 128, 128, 2).
+
+    All that it knows of a picture passes through one vector of 64 values (erratum 8).
+    """
+    seeds = iter(range(seed * 100, seed * 100 + 100))
+
+    def layer(kind, *arguments, **options):
+        initializer = keras.initializers.GlorotUniform(seed=next(seeds))
+        return kind(*arguments, kernel_initializer=initializer, dtype=dtype, **options)
+
+    def convolution(index, filters, side):
+        return layer(keras.layers.Conv2D, filters, side, activation="relu", name=f"conv{index}")
+
+    def norm(index):
+        return keras.layers.BatchNormalization(dtype=dtype, name=f"conv{index}_bn")
+
+    pixels = NOTEBOOK_SIDE**2
+    layers = [
+        keras.Input((NOTEBOOK_SIDE, NOTEBOOK_SIDE, 1), name="L"),
+        convolution(1, 16, 5),  # 124
+        keras.layers.MaxPooling2D(),
+        convolution(2, 16, 4),  # 59
+        norm(2),
+        keras.layers.MaxPooling2D(),
+        convolution(3, 32, 4),  # 26
+        keras.layers.MaxPooling2D(),
+        convolution(4, 32, 4),  # 10
+        norm(4),
+        keras.layers.MaxPooling2D(),
+        convolution(5, 64, 3),  # 3
+        convolution(6, 64, 3),  # 1
+        norm(6),
+        keras.layers.Flatten(),
+        layer(keras.layers.Dense, 2 * pixels, name="output"),  # all of a, then all of b
+        keras.layers.Reshape((2, NOTEBOOK_SIDE, NOTEBOOK_SIDE)),
+        keras.layers.Permute((2, 3, 1), dtype="float32", name="ab"),
+    ]
+    return keras.Sequential(layers, name="notebook")
+
+
+BUILDERS = {"seven_layer": build_seven_layer, "notebook": build_notebook}
+UNITS = {"seven_layer": UNIT_RANGE, "notebook": CODE}
+
+
+def build_network(name, arguments, seed=0, dtype="float32"):
+    """Build a network from its name and arguments, as a configuration or a weights file has them."""
+    return BUILDERS[name](**arguments, seed=seed, dtype=dtype)
+
+
 def _variables(model):
     """Name -> Keras variable, with the names and in the order of `tf_raw.network`."""
     variables = {}
@@ -82,6 +136,10 @@ def to_arrays(model):
     return {name: np.array(keras.ops.convert_to_numpy(variable)) for name, variable in _variables(model).items()}
 
 
-def mse_cie_ab(ab_true, ab_pred):
-    """Mean squared error in CIE ab units squared, one value an image; the loss is the same in network units."""
-    return keras.ops.mean(keras.ops.square(ab_pred - ab_true), axis=(1, 2, 3)) * AB_SCALE**2
+def mse_cie_ab(units):
+    """A loss: mean squared error in CIE ab units squared, one value an image, of ab in `units`."""
+
+    def mse(ab_true, ab_pred):
+        return keras.ops.mean(keras.ops.square(ab_pred - ab_true), axis=(1, 2, 3)) * units.ab_scale**2
+
+    return mse

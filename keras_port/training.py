@@ -9,24 +9,23 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_port.network import assign, build_seven_layer, mse_cie_ab, to_arrays
+from keras_port.network import UNITS, assign, build_network, mse_cie_ab, to_arrays
 from keras_port.resume import ResumableState, load_state
 from preprocessing.batches import open_training
 from preprocessing.files import held
 from preprocessing.front_door import StopRequest
-from preprocessing.lab import AB_SCALE, L_HALF_RANGE, cie_ab
 from preprocessing.options import TrainedNetwork, run_settings
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
-def to_network_units(L, ab):
-    """8-bit codes -> float32 L and ab in [-1, 1]."""
-    return L / np.float32(L_HALF_RANGE) - 1, cie_ab(ab) / np.float32(AB_SCALE)
+def to_network_units(units, L, ab):
+    """8-bit codes -> float32 L and ab in a network's `units`."""
+    return units.lightness_from_code(L.astype(np.float32)), units.ab_from_code(ab.astype(np.float32))
 
 
 def train(config, source, folder, initial=None, root="shards"):
-    """Train the seven-layer network with `fit`, or go on with the run in `folder`.
+    """Train a network with `fit`, or go on with the run in `folder`.
 
     Parameters
     ----------
@@ -96,14 +95,15 @@ def _fit(config, model, state, settings, batches, val, folder):
     callbacks = [early_stopping, keras.callbacks.CSVLogger(str(folder / "log.csv"), append=True)]
     if importlib.util.find_spec("tensorflow"):  # Keras writes TensorBoard's files through TensorFlow
         callbacks.append(keras.callbacks.TensorBoard(str(folder / "tensorboard")))
-    stream = (to_network_units(L, ab) for L, ab in batches.from_step(epoch * steps))
+    units = UNITS[config.network]
+    stream = (to_network_units(units, L, ab) for L, ab in batches.from_step(epoch * steps))
     with stop:
         model.fit(
             stream,
             steps_per_epoch=steps,
             initial_epoch=epoch,
             epochs=config.epochs,
-            validation_data=to_network_units(val.L, val.ab),
+            validation_data=to_network_units(units, val.L, val.ab),
             validation_batch_size=config.batch_size,
             shuffle=False,  # the stream is shuffled already
             callbacks=[*callbacks, resumable],  # the state is saved last, when the others have done their part
@@ -117,16 +117,23 @@ def _steps(config, batches):
 
 
 def _compiled(config, compute, steps):
-    """The network, Adam with a linear warm-up and half a cosine, and the squared loss in CIE ab units."""
-    model = build_seven_layer(**config.network_arguments(), seed=config.seed, dtype=POLICIES[compute])
+    """The network, its optimizer, and the squared loss in CIE ab units."""
+    model = build_network(config.network, config.network_arguments(), config.seed, POLICIES[compute])
+    model.compile(optimizer=_optimizer(config, steps), loss=mse_cie_ab(UNITS[config.network]))
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def _optimizer(config, steps):
+    """Adam with a linear warm-up and half a cosine, or the notebook's RMSprop at a constant rate."""
+    if config.optimizer == "rmsprop":
+        return keras.optimizers.RMSprop(config.learning_rate)
     total = config.epochs * steps
     warmup = min(config.warmup_steps, total // 2)
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, total - warmup), warmup_target=config.learning_rate, warmup_steps=warmup
     )
-    model.compile(optimizer=keras.optimizers.Adam(rate), loss=mse_cie_ab)
-    model.optimizer.build(model.trainable_variables)
-    return model
+    return keras.optimizers.Adam(rate)
 
 
 def choose_compute(config):

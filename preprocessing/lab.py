@@ -4,12 +4,40 @@ OpenCV's 8-bit code: L8 = L* x 255 / 100, a8 = a* + 128, b8 = b* + 128
 (https://docs.opencv.org/4.x/de/d25/imgproc_color_conversions.html, RGB <-> CIE L*a*b*).
 """
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
-L_HALF_RANGE = 127.5  # L8 in 0..255 -> [-1, 1]
 AB_ZERO = 128  # the 8-bit code of a* = 0
-AB_SCALE = 128.0  # network ab in [-1, 1] x 128 = CIE ab: the largest |ab| that the 8-bit code holds
+
+
+@dataclass(frozen=True)
+class Units:
+    """The units in which a network takes L and gives ab. The methods take float32 arrays or tensors of any shape."""
+
+    L_zero: float  # the 8-bit code of the network's L = 0
+    L_scale: float  # 8-bit codes in one unit of the network's L
+    ab_zero: float  # the network's value of a* = 0
+    ab_scale: float  # CIE ab units in one unit of the network's ab
+
+    def lightness_from_code(self, L):
+        """8-bit L -> the network's L."""
+        return (L - self.L_zero) / self.L_scale
+
+    def ab_from_code(self, ab):
+        """8-bit ab -> the network's ab."""
+        return (ab - AB_ZERO) / self.ab_scale + self.ab_zero
+
+    def cie_ab(self, ab):
+        """The network's ab -> CIE ab units."""
+        return (ab - self.ab_zero) * self.ab_scale
+
+
+# L and ab in [-1, 1], for tanh; 128 is the largest |ab| that the 8-bit code holds.
+UNIT_RANGE = Units(L_zero=127.5, L_scale=127.5, ab_zero=0.0, ab_scale=128.0)
+CIE = Units(L_zero=0.0, L_scale=2.55, ab_zero=0.0, ab_scale=1.0)  # L* in 0..100: the original's colorize_cnn.py
+CODE = Units(L_zero=0.0, L_scale=1.0, ab_zero=128.0, ab_scale=1.0)  # 0..255: the original's notebooks
 
 
 def bgr_to_lab(image_bgr, out=None):

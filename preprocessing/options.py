@@ -72,7 +72,8 @@ def run_settings(config, source, initial, root="shards"):
 
 def check_same_run(folder, before, now):
     """Refuse to go on with a run that was begun with other settings; both are dictionaries of plain values."""
-    differing = [f"{key} {before.get(key)} (now {value})" for key, value in now.items() if before.get(key) != value]
+    # What a run does not name is a setting that came later: it ran with what is now the default.
+    differing = [f"{key} {before[key]} (now {value})" for key, value in now.items() if before.get(key, value) != value]
     if differing:
         raise UserError(
             f"{folder} holds a run with {', '.join(differing)}: use the same flags, another --run, or delete it"

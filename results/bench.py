@@ -137,14 +137,14 @@ def _keras_rate(batches, policy):
     import keras
     import numpy as np
 
-    from keras_port.network import build_seven_layer, mse_cie_ab
+    from keras_port.network import UNITS, build_seven_layer, mse_cie_ab
     from keras_port.training import to_network_units
 
     stream = batches.from_step(0)
-    pairs = [to_network_units(*next(stream)) for _ in range(STEPS)]
+    pairs = [to_network_units(UNITS["seven_layer"], *next(stream)) for _ in range(STEPS)]
     L, ab = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))
     model = build_seven_layer(dtype=policy)
-    model.compile(optimizer=keras.optimizers.Adam(1e-3), loss=mse_cie_ab)
+    model.compile(optimizer=keras.optimizers.Adam(1e-3), loss=mse_cie_ab(UNITS["seven_layer"]))
     model.fit(L[: WARM_STEPS * BATCH], ab[: WARM_STEPS * BATCH], batch_size=BATCH, verbose=0)
     started = time.perf_counter()
     model.fit(L, ab, batch_size=BATCH, verbose=0)

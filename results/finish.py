@@ -18,19 +18,19 @@ def finish(name, trained, config, source, framework, out=None, root="shards"):
     Parameters
     ----------
     trained : preprocessing.options.TrainedNetwork
-    config : dict, the resolved configuration
+    config : the resolved configuration; its `network` and `resolution` name the network
     out : path of the weights file, by default under results/local/, never over shipped weights
     """
     path = Path(out) if out else LOCAL / f"{name}.h5"
     manifest = read_manifest(source, root)
-    attributes = describe("seven_layer", framework, trained.arguments, config, manifest, trained.summary)
+    attributes = describe(framework, trained.arguments, config, manifest, trained.summary)
     save_weights(path, Weights(trained.arrays, attributes))
     print(f"weights: {path} (validation MSE {trained.summary['val_mse']:.1f})")
     shipped = path.parent.resolve() == SHIPPED.resolve()
     curve = (SHIPPED if shipped else LOCAL).parent / "curves" / path.stem
     write_curve(trained.history, curve)
     print(f"learning curve: {curve}.png")
-    test = read_split(source, config["resolution"], "test", root)
+    test = read_split(source, config.resolution, "test", root)
     if len(test.L):
         L, ab = test.L[:GRID_PHOTOGRAPHS], test.ab[:GRID_PHOTOGRAPHS]
         grid_path = Path("results/local") / f"{path.stem}-test.png"

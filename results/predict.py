@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from preprocessing.files import UserError
-from preprocessing.lab import AB_SCALE, L_HALF_RANGE
+from preprocessing.lab import Units
 from results.weights import check_fit, find_weights, load_weights
 
 BATCH = 64
@@ -19,7 +19,8 @@ class Colorizer:
     resolution: int
     parameters: int  # trainable
     attributes: dict
-    _forward: object  # network L, float32 array -> network ab, array
+    units: Units
+    _forward: object  # L in `units`, float32 array -> ab in `units`, array
 
     def predict_ab(self, L):
         """Predict colours.
@@ -34,8 +35,8 @@ class Colorizer:
         """
         ab = np.empty((*L.shape[:3], 2), np.float32)
         for start in range(0, len(L), BATCH):
-            batch = L[start : start + BATCH].astype(np.float32) / L_HALF_RANGE - 1
-            ab[start : start + BATCH] = np.asarray(self._forward(batch)) * AB_SCALE
+            batch = self.units.lightness_from_code(L[start : start + BATCH].astype(np.float32))
+            ab[start : start + BATCH] = self.units.cie_ab(np.asarray(self._forward(batch)))
         return ab
 
 
@@ -52,28 +53,29 @@ def load_colorizer(name_or_path):
     load = {"tf_raw": _load_tf_raw, "keras": _load_keras}.get(weights.attributes.get("framework"))
     if load is None:
         raise UserError(f"{path} was written by an unknown framework, {weights.attributes.get('framework')}")
-    forward, parameters = load(weights, path)
-    return Colorizer(path.stem, weights.attributes["resolution"], parameters, weights.attributes, forward)
+    attributes = weights.attributes
+    return Colorizer(path.stem, attributes["resolution"], attributes=attributes, **load(weights, path))
 
 
 def _load_tf_raw(weights, path):
     import tensorflow as tf
 
-    from tf_raw.network import SevenLayerArguments, SevenLayerNetwork
+    from tf_raw.build import build_network
 
-    network = SevenLayerNetwork(SevenLayerArguments(**weights.attributes["arguments"]))
+    network = build_network(weights.attributes["network"], weights.attributes["arguments"])
     check_fit(weights.arrays, network.to_arrays(), path)
     network.assign(weights.arrays)
     forward = tf.function(network, reduce_retracing=True)
     parameters = sum(int(tf.size(variable)) for variable in network.trainable_variables)
-    return lambda L: forward(tf.constant(L)), parameters
+    return {"parameters": parameters, "units": network.units, "_forward": lambda L: forward(tf.constant(L))}
 
 
 def _load_keras(weights, path):
-    from keras_port.network import assign, build_seven_layer, to_arrays
+    from keras_port.network import UNITS, assign, build_network, to_arrays
 
-    model = build_seven_layer(**weights.attributes["arguments"])
+    name = weights.attributes["network"]
+    model = build_network(name, weights.attributes["arguments"])
     check_fit(weights.arrays, to_arrays(model), path)
     assign(model, weights.arrays)
     parameters = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
-    return model.predict_on_batch, parameters
+    return {"parameters": parameters, "units": UNITS[name], "_forward": model.predict_on_batch}

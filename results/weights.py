@@ -79,16 +79,16 @@ def find_weights(name_or_path):
     return shipped if shipped.exists() else Path(name_or_path)
 
 
-def describe(network, framework, arguments, config, manifest, summary):
+def describe(framework, arguments, config, manifest, summary):
     """The attributes of a weights file: what it is, how and on what it was trained, and what it scored on val."""
-    side = manifest["resolutions"][str(config["resolution"])]["train"]
+    side = manifest["resolutions"][str(config.resolution)]["train"]
     return {
-        "network": network,
+        "network": config.network,
         "framework": framework,
         "arguments": arguments,
         "objective": "l2",
-        "resolution": config["resolution"],
-        "config": config,
+        "resolution": config.resolution,
+        "config": config.to_dict(),
         "data": manifest["source"],
         "fingerprint": manifest["fingerprint"],
         "mean_ab": side["mean_ab"],

@@ -69,7 +69,7 @@ def test_best_weights_of_before_a_restart_survive_worse_epochs_after_it(tmp_path
     monkeypatch.setattr(training.ResumableState, "on_epoch_end", original_end)
     trained = run(tmp_path, shard_root)
     assert (trained.summary["val_mse"], trained.summary["best_epoch"]) == (200.0, 2)
-    model = training.build_seven_layer()
+    model = training.build_network("seven_layer", {})
     model.set_weights(saved[1])
     for name, array in training.to_arrays(model).items():
         np.testing.assert_array_equal(trained.arrays[name], array, err_msg=name)

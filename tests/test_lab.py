@@ -1,7 +1,8 @@
 import numpy as np
+import pytest
 from skimage.color import lab2rgb, rgb2lab
 
-from preprocessing.lab import bgr_to_lab, cie_ab, lab_to_bgr
+from preprocessing.lab import CIE, CODE, UNIT_RANGE, bgr_to_lab, cie_ab, lab_to_bgr
 
 
 def colours():
@@ -36,3 +37,10 @@ def test_red_is_red_and_blue_is_blue():
     red, blue = np.array([[[0, 0, 255]]], np.uint8), np.array([[[255, 0, 0]]], np.uint8)
     assert cie_ab(bgr_to_lab(red)[1]).ravel()[0] > 70
     assert cie_ab(bgr_to_lab(blue)[1]).ravel()[1] < -100
+
+
+@pytest.mark.parametrize(("units", "L", "ab"), [(UNIT_RANGE, (-1, 1), 0.5), (CIE, (0, 100), 64), (CODE, (0, 255), 192)])
+def test_units_of_the_networks(units, L, ab):
+    assert units.lightness_from_code(np.float32([0, 255])).tolist() == pytest.approx(L)
+    assert units.ab_from_code(np.float32(192)) == pytest.approx(ab)
+    assert units.cie_ab(units.ab_from_code(np.float32(192))) == pytest.approx(64)

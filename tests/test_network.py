@@ -24,7 +24,7 @@ def test_parameter_counts(arguments, count):
 
 def test_the_report_preset_is_the_reports():
     config = TrainingConfig(32, **PRESETS["report"])
-    assert (config.batch_size, config.network_arguments()) == (10, REPORT)
+    assert (config.batch_size, config.network_arguments()) == (10, asdict(REPORT))
 
 
 def test_keras_shapes_are_those_of_the_table_at_64():

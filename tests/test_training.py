@@ -59,7 +59,7 @@ def test_resumed_run_equals_unbroken_run(tmp_path, shard_root, monkeypatch):
 
 def test_a_finished_run_is_not_run_again_and_keeps_the_best_epoch(tmp_path, shard_root, monkeypatch):
     scores = iter([500.0, 300.0, 400.0])
-    monkeypatch.setattr(training, "validation_mse", lambda predict, val: next(scores))
+    monkeypatch.setattr(training, "validation_mse", lambda *_: next(scores))
     first = run(tmp_path, shard_root)
     assert (first.summary["best_epoch"], first.summary["val_mse"], first.summary["epochs"]) == (2, 300.0, 3)
     again = run(tmp_path, shard_root)  # next(scores) would raise
@@ -68,7 +68,7 @@ def test_a_finished_run_is_not_run_again_and_keeps_the_best_epoch(tmp_path, shar
 
 def test_early_stopping_ends_a_run_that_gets_no_better(tmp_path, shard_root, monkeypatch):
     scores = iter([300.0, 400.0, 400.0, 400.0])
-    monkeypatch.setattr(training, "validation_mse", lambda predict, val: next(scores))
+    monkeypatch.setattr(training, "validation_mse", lambda *_: next(scores))
     config = TrainingConfig(32, epochs=9, batch_size=10, patience=2, compute="float32")
     assert run(tmp_path, shard_root, config).summary["epochs"] == 3
 

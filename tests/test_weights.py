@@ -8,7 +8,7 @@ from results.weights import SHIPPED, Weights, check_fit, load_weights, save_weig
 from tf_raw.config import SevenLayerArguments
 from tf_raw.network import SevenLayerNetwork
 
-ATTRIBUTES = {"framework": "tf_raw", "arguments": SevenLayerNetwork().arguments_dict(), "resolution": 32}
+ATTRIBUTES = {"framework": "tf_raw", "network": "seven_layer", "arguments": {}, "resolution": 32}
 
 
 def save(path, network, **changes):

@@ -14,13 +14,15 @@ def main():
 
     from results.finish import finish
     from results.weights import load_init
-    from tf_raw.network import SevenLayerNetwork
+    from tf_raw.build import build_network
     from tf_raw.training import train
 
     config = options.config
-    initial = options.init and load_init(options.init, SevenLayerNetwork(config.network_arguments()).to_arrays())
+    initial = None
+    if options.init:
+        initial = load_init(options.init, build_network(config.network, config.network_arguments()).to_arrays())
     trained = train(config, options.source, options.run, initial)
-    finish(options.name, trained, config.to_dict(), options.source, "tf_raw", options.out)
+    finish(options.name, trained, config, options.source, "tf_raw", options.out)
 
 
 if __name__ == "__main__":

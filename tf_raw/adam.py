@@ -17,10 +17,12 @@ class Adam:
         self.t = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     def apply(self, gradients, learning_rate):
-        """Take one step along `gradients`, a list in the order of the variables."""
+        """Take one step along `gradients`, a list in the order of the variables; None for what has no part in the loss."""
         t = tf.cast(self.t.assign_add(1), tf.float32)
         alpha = learning_rate * tf.sqrt(1 - BETA_2**t) / (1 - BETA_1**t)
         for theta, m, v, g in zip(self.variables, self.m, self.v, gradients, strict=True):
+            if g is None:  # of a dead layer
+                continue
             m.assign(BETA_1 * m + (1 - BETA_1) * g)
             v.assign(BETA_2 * v + (1 - BETA_2) * tf.square(g))
             if self._weight_decay and theta.shape.rank > 1:  # kernels only (Loshchilov & Hutter 2019, algorithm 2)

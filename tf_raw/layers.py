@@ -20,8 +20,15 @@ def he_normal(shape, fan_in, random):
     return (values * np.sqrt(2 / fan_in) / deviation_of_cut).astype(np.float32)
 
 
-def conv2d(x, kernel, stride=1, dilation=1):
-    """Convolve with 'same' padding.
+def glorot_uniform(shape, random):
+    """Uniform values with variance 2 / (fan_in + fan_out) (Glorot & Bengio 2010): float32 of `shape`."""
+    field = np.prod(shape[:-2])  # of a kernel (k, k, C, F); 1 for a matrix (C, F)
+    limit = np.sqrt(6 / (field * (shape[-2] + shape[-1])))
+    return random.uniform(-limit, limit, shape).astype(np.float32)
+
+
+def conv2d(x, kernel, stride=1, dilation=1, padding="SAME"):
+    """Convolve.
 
     Parameters
     ----------
@@ -30,9 +37,9 @@ def conv2d(x, kernel, stride=1, dilation=1):
 
     Returns
     -------
-    y : tensor, shape (N, H / stride, W / stride, F), dtype of x
+    y : tensor, dtype of x, shape (N, H / stride, W / stride, F) where the padding is "SAME"
     """
-    return tf.nn.conv2d(x, tf.cast(kernel, x.dtype), strides=stride, padding="SAME", dilations=dilation)
+    return tf.nn.conv2d(x, tf.cast(kernel, x.dtype), strides=stride, padding=padding, dilations=dilation)
 
 
 def conv2d_transpose(x, kernel, stride):
@@ -77,6 +84,17 @@ def batch_norm(x, gamma, beta, moving_mean, moving_variance, training):
     moving_mean.assign_sub((1 - BN_MOMENTUM) * (moving_mean - mean))
     moving_variance.assign_sub((1 - BN_MOMENTUM) * (moving_variance - variance))
     return y
+
+
+def batch_norm_by_batch(x, gamma, beta):
+    """Normalise each channel by the batch, whatever it holds: what the original does at test time too (erratum 7)."""
+    y, *_ = tf.compat.v1.nn.fused_batch_norm(x, gamma, beta, epsilon=BN_EPSILON, is_training=True)
+    return y
+
+
+def max_pool(x):
+    """The largest of each 2 x 2, a last odd row or column left out: (N, H, W, C) -> (N, H // 2, W // 2, C)."""
+    return tf.nn.max_pool2d(x, 2, 2, "VALID")
 
 
 def dropout(x, rate, seed):

@@ -13,13 +13,13 @@
 It is fully convolutional: the same weights take any S divisible by 4.
 """
 
-from dataclasses import asdict
-
 import numpy as np
 import tensorflow as tf
 
+from preprocessing.lab import UNIT_RANGE
 from tf_raw.config import SevenLayerArguments
 from tf_raw.layers import batch_norm, conv2d, conv2d_transpose, dropout, he_normal
+from tf_raw.variables import Network
 
 LAYERS = (  # name, filters, stride, operation
     ("conv1", 64, 1, "conv"),
@@ -34,33 +34,29 @@ DILATED = ("conv4", "conv5", "conv6")  # by `dilation`: what table 1 calls "dila
 BATCH_NORM_PARTS = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
-class SevenLayerNetwork:
+class SevenLayerNetwork(Network):
     """L in [-1, 1], (N, S, S, 1) -> ab in [-1, 1], (N, S, S, 2)."""
 
+    units = UNIT_RANGE
+
     def __init__(self, arguments=SevenLayerArguments(), seed=0):  # noqa: B008 - frozen
+        super().__init__()
         self.arguments = arguments
-        self.variables = {}  # name -> tf.Variable, in the order in which x meets them
         random = np.random.default_rng(seed)
         channels = 1
         for name, filters, stride, operation in LAYERS:
             self._add_kernel(name, channels, filters, stride, operation, random)
-            self._add(f"{name}/gamma", np.ones(filters))
-            self._add(f"{name}/beta", np.zeros(filters))
-            self._add(f"{name}/moving_mean", np.zeros(filters), trainable=False)
-            self._add(f"{name}/moving_variance", np.ones(filters), trainable=False)
+            self.add(f"{name}/gamma", np.ones(filters))
+            self.add(f"{name}/beta", np.zeros(filters))
+            self.add(f"{name}/moving_mean", np.zeros(filters), trainable=False)
+            self.add(f"{name}/moving_variance", np.ones(filters), trainable=False)
             channels = filters
         self._add_kernel(
             "output", channels, 2, 2, "deconv", random, scale=0.1
         )  # starts near gray, where tanh is straight
-        self._add("output/bias", np.zeros(2))
-
-    @property
-    def trainable_variables(self):
-        """The variables that gradients change, in order; moving statistics are not among them."""
-        return [variable for variable in self.variables.values() if variable.trainable]
+        self.add("output/bias", np.zeros(2))
 
     def __call__(self, L, training=False, seed=(0, 0), compute_dtype=tf.float32):
-        """Forward pass; `seed` (two integers) draws the dropout, `compute_dtype` is that of the activations."""
         x = tf.cast(L, compute_dtype)  # (N, S, S, 1)
         for index, (name, _, stride, operation) in enumerate(LAYERS):
             kernel = self.variables[f"{name}/kernel"]
@@ -77,27 +73,6 @@ class SevenLayerNetwork:
         x = conv2d_transpose(x, self.variables["output/kernel"], 2)
         return tf.tanh(tf.cast(x, tf.float32) + self.variables["output/bias"])
 
-    def assign(self, arrays):
-        """Set every variable from a dictionary of arrays with the same names and shapes."""
-        for name, variable in self.variables.items():
-            variable.assign(arrays[name])
-
-    def move_towards(self, other, share):
-        """Move every variable by `share` of the way to that of `other`, a network like this one."""
-        for mine, theirs in zip(self.variables.values(), other.variables.values(), strict=True):
-            mine.assign_add(share * (theirs - mine))
-
-    def to_arrays(self):
-        """Every variable as a NumPy array, by name, in order."""
-        return {name: variable.numpy() for name, variable in self.variables.items()}
-
-    def arguments_dict(self):
-        """The arguments as plain values, for the weights file."""
-        return asdict(self.arguments)
-
-    def _add(self, name, values, trainable=True):
-        self.variables[name] = tf.Variable(values.astype(np.float32), trainable=trainable, name=name)
-
     def _add_kernel(self, name, channels, filters, stride, operation, random, scale=1.0):
         if operation == "conv":
             side, shape = self.arguments.kernel, (self.arguments.kernel, self.arguments.kernel, channels, filters)
@@ -105,4 +80,4 @@ class SevenLayerNetwork:
         else:
             side, shape = self.arguments.deconv_kernel, (*[self.arguments.deconv_kernel] * 2, filters, channels)
             fan_in = side**2 * channels / stride**2  # each output pixel meets that many inputs
-        self._add(f"{name}/kernel", scale * he_normal(shape, fan_in, random))
+        self.add(f"{name}/kernel", scale * he_normal(shape, fan_in, random))

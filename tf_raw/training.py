@@ -15,26 +15,25 @@ from tqdm import tqdm
 from preprocessing.batches import in_order, open_training
 from preprocessing.files import UserError, held, write_atomically
 from preprocessing.front_door import StopRequest
-from preprocessing.lab import AB_SCALE, AB_ZERO, L_HALF_RANGE
 from preprocessing.options import TrainedNetwork, check_same_run, run_settings
 from tf_raw.adam import Adam
+from tf_raw.build import build_network
 from tf_raw.checkpoints import RunState
 from tf_raw.losses import squared_l2
-from tf_raw.network import SevenLayerNetwork
 
 CHECKPOINT_SECONDS = 120
 VALIDATION_BATCH = 100
 COMPUTE_TYPES = {"float32": tf.float32, "bfloat16": tf.bfloat16}
 
 
-def to_network_units(L, ab):
-    """8-bit codes -> float32 L and ab in [-1, 1]."""
-    return tf.cast(L, tf.float32) / L_HALF_RANGE - 1, (tf.cast(ab, tf.float32) - AB_ZERO) / AB_SCALE
+def to_network_units(units, L, ab):
+    """8-bit codes -> float32 L and ab in a network's `units`."""
+    return units.lightness_from_code(tf.cast(L, tf.float32)), units.ab_from_code(tf.cast(ab, tf.float32))
 
 
 def train_step(network, average, optimizer, L, ab, learning_rate, average_decay, seed, compute_dtype):
     """One step of Adam on one batch of 8-bit L and ab, and of `average` after it; the batch's loss before it."""
-    L, ab_true = to_network_units(L, ab)
+    L, ab_true = to_network_units(network.units, L, ab)
     with tf.GradientTape() as tape:
         ab_pred = network(L, training=True, seed=seed, compute_dtype=compute_dtype)
         loss = squared_l2(ab_true, ab_pred)
@@ -45,10 +44,12 @@ def train_step(network, average, optimizer, L, ab, learning_rate, average_decay,
 
 
 def learning_rate_at(step, config, total_steps):
-    """Linear warm-up, then half a cosine down to 0 (Loshchilov & Hutter 2017)."""
+    """Linear warm-up, then half a cosine down to 0 (Loshchilov & Hutter 2017) or a constant."""
     warmup = min(config.warmup_steps, total_steps // 2)
     if step < warmup:
         return config.learning_rate * (step + 1) / warmup
+    if config.schedule == "constant":
+        return config.learning_rate
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (total_steps - warmup)))
 
 
@@ -57,17 +58,17 @@ def average_decay_at(step, config):
     return min(config.average_decay, (step + 1) / (step + 10))
 
 
-def validation_mse(predict, val):
-    """Mean squared error over a split, in CIE ab units squared; `predict` maps network L to network ab."""
+def validation_mse(predict, units, val):
+    """Mean squared error over a split, in CIE ab units squared; `predict` maps L to ab in a network's `units`."""
     squares = 0.0
     for L, ab in in_order(val.L, val.ab, VALIDATION_BATCH):
-        L, ab_true = to_network_units(L, ab)
+        L, ab_true = to_network_units(units, L, ab)
         squares += float(squared_l2(ab_true, predict(L))) * len(ab)
-    return squares / len(val.ab) * AB_SCALE**2
+    return squares / len(val.ab) * units.ab_scale**2
 
 
 def train(config, source, folder, initial=None, root="shards"):
-    """Train a seven-layer network on the shards of `source`, or go on with the run in `folder`.
+    """Train a network on the shards of `source`, or go on with the run in `folder`.
 
     Parameters
     ----------
@@ -94,8 +95,7 @@ def train(config, source, folder, initial=None, root="shards"):
             check_same_run(folder, json.loads(settings_path.read_text()), settings)
         else:
             write_atomically(settings_path, json.dumps(settings, indent=1).encode())
-        network = SevenLayerNetwork(config.network_arguments(), config.seed)
-        average = SevenLayerNetwork(config.network_arguments(), config.seed)
+        network, average = (build_network(config.network, config.network_arguments(), config.seed) for _ in range(2))
         if initial:
             network.assign(initial)
             average.assign(initial)
@@ -108,7 +108,7 @@ def train(config, source, folder, initial=None, root="shards"):
             _loop(config, network, average, state, batches, val, folder)
     return TrainedNetwork(
         {name: variable.numpy() for name, variable in state.best.items()},
-        network.arguments_dict(),
+        config.network_arguments(),
         _summary(state.progress, batches),
         state.progress["history"],
     )
@@ -116,7 +116,7 @@ def train(config, source, folder, initial=None, root="shards"):
 
 def _loop(config, network, average, state, batches, val, folder):
     """Go through the epochs that are left; the order of things within a step is the order in which they stand."""
-    progress, steps = state.progress, batches.steps_per_epoch
+    progress, steps = state.progress, steps_per_epoch(config, batches)
     total_steps = config.epochs * steps
     compute_dtype = COMPUTE_TYPES[progress["compute"]]
     step_function = compiled_step(network, average, state.optimizer, compute_dtype)
@@ -130,7 +130,7 @@ def _loop(config, network, average, state, batches, val, folder):
     with stop:
         while not progress["finished"]:
             step = progress["step"]
-            bar = bar or _epoch_bar(config, batches, step)
+            bar = bar or _epoch_bar(config, steps, step)
             rate = learning_rate_at(step, config, total_steps)
             waiting = time.monotonic()
             L, ab = next(stream)
@@ -139,7 +139,7 @@ def _loop(config, network, average, state, batches, val, folder):
             if not math.isfinite(loss):
                 raise UserError(f"the loss is {loss} at step {step}: start a new --run with a lower --learning-rate")
             progress["step"] += 1
-            progress["epoch_squares"] += loss * AB_SCALE**2 * len(L)
+            progress["epoch_squares"] += loss * network.units.ab_scale**2 * len(L)
             progress["epoch_images"] += len(L)
             progress["seconds"] = seconds_before + time.monotonic() - resumed
             bar.set_postfix_str(f"mse {progress['epoch_squares'] / progress['epoch_images']:.1f}", refresh=False)
@@ -148,8 +148,8 @@ def _loop(config, network, average, state, batches, val, folder):
             if epoch_ended:
                 bar.close()
                 bar = None
-                _end_epoch(config, state, validation_mse(predict, val), rate, folder, summaries, steps)
-            if epoch_ended or stop.requested or time.monotonic() - saved > CHECKPOINT_SECONDS:
+                _end_epoch(config, state, validation_mse(predict, network.units, val), rate, folder, summaries, steps)
+            if config.checkpoints and (epoch_ended or stop.requested or time.monotonic() - saved > CHECKPOINT_SECONDS):
                 state.save()
                 saved = time.monotonic()
             if stop.requested:
@@ -172,11 +172,19 @@ def compiled_step(network, average, optimizer, compute_dtype):
     return call
 
 
-def _epoch_bar(config, batches, step):
-    epoch, done = divmod(step, batches.steps_per_epoch)
+def steps_per_epoch(config, batches):
+    """Steps between two validations."""
+    if not config.images_per_epoch:
+        return batches.steps_per_epoch
+    return max(1, min(batches.steps_per_epoch, config.images_per_epoch // batches.batch_size))
+
+
+def _epoch_bar(config, steps, step):
+    epoch, done = divmod(step, steps)
+    batch = config.batch_size
     return tqdm(
-        total=batches.steps_per_epoch * batches.batch_size,
-        initial=done * batches.batch_size,
+        total=steps * batch,
+        initial=done * batch,
         desc=f"epoch {epoch + 1}/{config.epochs}",
         unit=" images",
         mininterval=0.5 if sys.stderr.isatty() else 60,
@@ -232,7 +240,7 @@ def choose_compute(config):
 
 
 def _time_steps(config, compute_dtype, steps=5):
-    network, average = (SevenLayerNetwork(config.network_arguments()) for _ in range(2))
+    network, average = (build_network(config.network, config.network_arguments()) for _ in range(2))
     step_function = compiled_step(network, average, Adam(network.trainable_variables), compute_dtype)
     random = np.random.default_rng(0)
     L, ab = (
