@@ -102,4 +102,9 @@ def dropout(x, rate, seed):
 
     `seed` is two integers: one seed always drops the same values, so that a resumed run drops what an unbroken one does.
     """
-    return tf.nn.experimental.stateless_dropout(x, rate, seed=seed)
+    count = tf.size(x)
+    words = tf.random.stateless_uniform([(count + 1) // 2], seed, None, None, tf.uint32)
+    # 16 random bits a value, where tf.nn.experimental.stateless_dropout draws 32 and takes twice as long
+    bits = tf.reshape(tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:count], tf.shape(x))
+    kept = tf.cast(bits >= tf.constant(round(rate * 2**16), tf.uint16), x.dtype)
+    return x * kept * tf.cast(1 / (1 - rate), x.dtype)
