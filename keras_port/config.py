@@ -18,6 +18,8 @@ class TrainingConfig:
     optimizer: str = "adam"  # with a warm-up and half a cosine; or "rmsprop" at a constant rate
     warmup_steps: int = 100
     patience: int = 4  # epochs without a better validation error before the run stops
+    mirrored: bool = True  # each image mirrored left to right with probability 1/2
+    mirror_average: bool = True  # ours: a prediction is the mean over the picture and its mirror image
     compute: str = "auto"
     seed: int = 1
     kernel: int = 3
@@ -40,7 +42,13 @@ class TrainingConfig:
 # The original's notebook (ORIGINAL.md, section 3): RMSprop at Keras' rate, batch 50, 100 epochs; ours validates and stops.
 NETWORKS = {
     "seven_layer": {},
-    "notebook": {"epochs": 100, "batch_size": 50, "learning_rate": 0.001, "optimizer": "rmsprop"},
+    "notebook": {
+        "epochs": 100,
+        "batch_size": 50,
+        "learning_rate": 0.001,
+        "optimizer": "rmsprop",
+        "mirror_average": False,
+    },
 }
 
 # A run on the embedded photographs shows that everything works; it does not learn to colour.

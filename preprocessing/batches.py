@@ -25,9 +25,9 @@ class TrainingBatches:
     steps_per_epoch : int, whole batches in an epoch
     """
 
-    def __init__(self, source, resolution, batch_size, seed, root="shards"):
+    def __init__(self, source, resolution, batch_size, seed, root="shards", mirrored=True):
         self._paths = list_shards(source, resolution, "train", root)
-        self._seed = seed
+        self._seed, self._mirrored = seed, mirrored
         self._rows = [_coloured_rows(path) for path in self._paths]
         self.images = sum(len(rows) for rows, _ in self._rows)
         self.gray = sum(count for _, count in self._rows) - self.images
@@ -76,7 +76,7 @@ class TrainingBatches:
             for index in range(start, self.steps_per_epoch):
                 chosen = order[index * self.batch_size : (index + 1) * self.batch_size]
                 L, ab = self._gather(chosen, shards)
-                yield mirror(L, ab, np.random.default_rng([self._seed, 1, step]))
+                yield mirror(L, ab, np.random.default_rng([self._seed, 1, step])) if self._mirrored else (L, ab)
                 step += 1
 
     def _epoch_order(self, epoch):
@@ -108,9 +108,9 @@ class TrainingBatches:
 def open_training(source, config, root="shards"):
     """The training batches and the val split of a run, after a line that counts them.
 
-    `config` has `resolution`, `batch_size` and `seed`. Raises UserError where either split has no image.
+    `config` has `resolution`, `batch_size`, `seed` and `mirrored`. Raises UserError where either split has no image.
     """
-    batches = TrainingBatches(source, config.resolution, config.batch_size, config.seed, root)
+    batches = TrainingBatches(source, config.resolution, config.batch_size, config.seed, root, config.mirrored)
     val = read_split(source, config.resolution, "val", root)
     if not len(val.L):
         raise UserError(f"{source} has no val photograph of {config.resolution} px: name more photographs")

@@ -20,6 +20,7 @@ class Colorizer:
     parameters: int  # trainable
     attributes: dict
     units: Units
+    mirror_average: bool  # whether a prediction is the mean over the picture and its mirror image
     _forward: object  # L in `units`, float32 array -> ab in `units`, array
 
     def predict_ab(self, L):
@@ -36,7 +37,10 @@ class Colorizer:
         ab = np.empty((*L.shape[:3], 2), np.float32)
         for start in range(0, len(L), BATCH):
             batch = self.units.lightness_from_code(L[start : start + BATCH].astype(np.float32))
-            ab[start : start + BATCH] = self.units.cie_ab(np.asarray(self._forward(batch)))
+            own = np.asarray(self._forward(batch))
+            if self.mirror_average:
+                own = (own + np.asarray(self._forward(batch[:, :, ::-1]))[:, :, ::-1]) / 2
+            ab[start : start + BATCH] = self.units.cie_ab(own)
         return ab
 
 
@@ -49,12 +53,22 @@ def load_colorizer(name_or_path):
         There is no such file, it is damaged, or its variables are not those of the network it names.
     """
     path = find_weights(name_or_path)
-    weights = load_weights(path)
-    load = {"tf_raw": _load_tf_raw, "keras": _load_keras}.get(weights.attributes.get("framework"))
-    if load is None:
-        raise UserError(f"{path} was written by an unknown framework, {weights.attributes.get('framework')}")
+    return colorizer_from(load_weights(path), path)
+
+
+def colorizer_from(weights, path):
+    """Build the network that `weights` name; `path` is what messages call them, and its stem is the name."""
     attributes = weights.attributes
-    return Colorizer(path.stem, attributes["resolution"], attributes=attributes, **load(weights, path))
+    load = {"tf_raw": _load_tf_raw, "keras": _load_keras}.get(attributes.get("framework"))
+    if load is None:
+        raise UserError(f"{path} was written by an unknown framework, {attributes.get('framework')}")
+    return Colorizer(
+        path.stem,
+        attributes["resolution"],
+        attributes=attributes,
+        mirror_average=attributes["config"].get("mirror_average", False),
+        **load(weights, path),
+    )
 
 
 def _load_tf_raw(weights, path):

@@ -8,7 +8,7 @@ from results.weights import SHIPPED, Weights, check_fit, load_weights, save_weig
 from tf_raw.config import SevenLayerArguments
 from tf_raw.network import SevenLayerNetwork
 
-ATTRIBUTES = {"framework": "tf_raw", "network": "seven_layer", "arguments": {}, "resolution": 32}
+ATTRIBUTES = {"framework": "tf_raw", "network": "seven_layer", "arguments": {}, "config": {}, "resolution": 32}
 
 
 def save(path, network, **changes):
@@ -34,6 +34,14 @@ def test_a_colorizer_predicts_what_its_network_does(tmp_path, framework):
     expected = network(L.astype(np.float32) / 127.5 - 1).numpy() * 128
     np.testing.assert_allclose(ab, expected, atol=1e-3)
     assert colorizer.parameters == 2_227_138
+
+
+def test_a_prediction_may_be_the_mean_over_the_picture_and_its_mirror_image(tmp_path):
+    network = SevenLayerNetwork(seed=4)
+    colorizer = load_colorizer(save(tmp_path / "w.h5", network, config={"mirror_average": True}))
+    L = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 1), np.uint8)
+    own, mirrored = (network(side.astype(np.float32) / 127.5 - 1).numpy() * 128 for side in (L, L[:, :, ::-1]))
+    np.testing.assert_allclose(colorizer.predict_ab(L), (own + mirrored[:, :, ::-1]) / 2, atol=1e-3)
 
 
 def test_weights_of_another_network_are_refused_and_the_difference_is_named(tmp_path):

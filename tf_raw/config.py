@@ -30,6 +30,8 @@ class TrainingConfig:
     weight_decay: float = 0.0  # of kernels, decoupled from the gradient (Loshchilov & Hutter 2019)
     average_decay: float = 0.0  # of the moving average of the weights that is validated and kept; 0: the weights
     patience: int = 4  # epochs without a better validation error before the run stops
+    mirrored: bool = True  # each image mirrored left to right with probability 1/2
+    mirror_average: bool = True  # ours: a prediction is the mean over the picture and its mirror image
     compute: str = "auto"
     checkpoints: bool = True
     seed: int = 1
@@ -54,7 +56,14 @@ PRESETS = {
     "best": {},
     # The report's table 1 (ORIGINAL.md, section 1): batch 10, dropout 0.4, kernel 3. The report names no rate: Adam
     # 0.001 is that of the original's code (section 2), held constant but for the warm-up and decay of every run here.
-    "report": {"batch_size": 10, "dropout": 0.4, "kernel": 3, "deconv_kernel": 3, "learning_rate": 0.001},
+    "report": {
+        "batch_size": 10,
+        "dropout": 0.4,
+        "kernel": 3,
+        "deconv_kernel": 3,
+        "learning_rate": 0.001,
+        "mirror_average": False,
+    },
 }
 
 # The original's own graphs with its own optimizer, rate and batch (ORIGINAL.md, section 2). `conv_net` ran for 2,000
@@ -67,6 +76,7 @@ NETWORKS = {
         "learning_rate": 0.001,
         "schedule": "constant",
         "warmup_steps": 0,
+        "mirror_average": False,
     },
     "dense": {
         "epochs": 1,
@@ -75,6 +85,7 @@ NETWORKS = {
         "learning_rate": 0.01,
         "schedule": "constant",
         "warmup_steps": 0,
+        "mirror_average": False,
         "checkpoints": False,
     },
 }
