@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: results test check lint bench
+.PHONY: results test check lint bench table1 errata
 .DELETE_ON_ERROR:
 
 results: .venv/installed
@@ -23,6 +23,14 @@ check: lint test
 
 bench: .venv/installed
 	$(BIN)/python results/bench.py $(if $(DATA),--data $(DATA))
+
+# The original measured again. DATA, DATA_128: photographs with their shards built; PUBLISHED: the original's result32.png.
+table1: .venv/installed
+	$(BIN)/python results/table1.py $(if $(DATA),--data $(DATA))
+
+errata: .venv/installed
+	$(BIN)/python results/errata.py $(if $(DATA),--data $(DATA)) $(if $(DATA_128),--data-128 $(DATA_128)) \
+	  $(if $(PUBLISHED),--published $(PUBLISHED))
 
 # OpenCV's usual wheel needs the system's libGL; on a bare server its headless twin takes its place.
 .venv/installed: setup.py

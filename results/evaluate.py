@@ -6,6 +6,7 @@ import numpy as np
 from tqdm import tqdm
 
 from preprocessing.ab_bins import nearest_bin
+from preprocessing.batches import in_order
 from preprocessing.files import UserError, write_atomically
 from preprocessing.lab import cie_ab, lab_to_bgr
 from preprocessing.splits import photo_of
@@ -72,6 +73,26 @@ def _plain(value):
     if isinstance(value, tuple):
         return [round(float(number), 5) for number in value]
     return value if isinstance(value, int) else round(float(value), 5)
+
+
+def mean_squared_error(predict, test):
+    """Only the MSE of `score`, over a split."""
+    errors = [squared_error(cie_ab(ab_code), predict(L)) for L, ab_code in in_order(test.L, test.ab, CHUNK)]
+    return round(float(np.concatenate(errors).mean()), 5)
+
+
+def read_json(path, head):
+    """The dictionary at `path` if it begins with the plain values of `head`, or else `head` for a new one.
+
+    A file of other data or settings is left out whole: its numbers would stand under the wrong heading.
+    """
+    try:
+        before = json.loads(path.read_text())
+    except FileNotFoundError:
+        return dict(head)
+    except ValueError:
+        raise UserError(f"{path} is not JSON: delete it and run this again") from None
+    return before if all(before.get(key) == value for key, value in head.items()) else dict(head)
 
 
 def merge_rows(path, rows, data):

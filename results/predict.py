@@ -1,12 +1,13 @@
 """Weights and L to ab, whichever framework trained the weights."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from preprocessing.files import UserError
 from preprocessing.lab import Units
-from results.weights import check_fit, find_weights, load_weights
+from results.weights import Weights, check_fit, find_weights, load_weights
 
 BATCH = 64
 
@@ -69,6 +70,18 @@ def colorizer_from(weights, path):
         mirror_average=attributes["config"].get("mirror_average", False),
         **load(weights, path),
     )
+
+
+def colorizer_of(trained, config, framework, name):
+    """The network that training has just given (`preprocessing.options.TrainedNetwork`), without a file between."""
+    attributes = {
+        "framework": framework,
+        "network": config.network,
+        "arguments": trained.arguments,
+        "config": config.to_dict(),
+        "resolution": config.resolution,
+    }
+    return colorizer_from(Weights(trained.arrays, attributes), Path(name))
 
 
 def _load_tf_raw(weights, path):

@@ -94,14 +94,16 @@ def describe(framework, arguments, config, manifest, summary):
         "mean_ab": side["mean_ab"],
         "ab_bin_counts": side["ab_bin_counts"],
         "command": shlex.join(["python", *sys.argv]),
-        "host": f"{_processor()}, {platform.system()}",
+        "host": this_machine(),
         **summary,
     }
 
 
-def _processor():
+def this_machine():
+    """The processor and the system, as text."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+        processor = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+        processor = platform.processor() or platform.machine()
+    return f"{processor}, {platform.system()}"

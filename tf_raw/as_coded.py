@@ -96,27 +96,29 @@ class GraphAsCoded(Network):
         """The output of every layer, by name."""
         outputs = {"L": tf.cast(L, compute_dtype)}
         for layer in self._layers:
-            x = outputs[layer.reads]
-            parts = [
-                variable for name, variable in self.variables.items() if name.startswith(f"{layer.name}/")
-            ]  # kernel and bias, or what batch_norm takes
-            if layer.op == "conv":
-                y = tf.nn.relu(self._convolved(x, *parts))
-            elif layer.op == "softmax conv":
-                y = tf.nn.softmax(tf.cast(self._convolved(x, *parts), tf.float32))
-            elif layer.op == "pool":
-                y = max_pool(x)
-            elif layer.op == "norm":
-                by_batch = not training and not moving_statistics
-                y = batch_norm_by_batch(x, *parts[:2]) if by_batch else batch_norm(x, *parts, training)
-            elif layer.op == "flatten":
-                y = tf.reshape(x, [tf.shape(x)[0], np.prod(x.shape[1:])])
-            elif layer.op == "dense":
-                y = x @ tf.cast(parts[0], x.dtype) + tf.cast(parts[1], x.dtype)
-            elif layer.op == "dropout":
-                y = dropout(x, DROPOUT, seed) if training else x
-            outputs[layer.name] = y
+            with tf.name_scope(layer.name):  # by which a walk through the graph finds it
+                x = outputs[layer.reads]
+                outputs[layer.name] = self._output(layer, x, training, seed, moving_statistics)
         return outputs
+
+    def _output(self, layer, x, training, seed, moving_statistics):
+        prefix = f"{layer.name}/"
+        parts = [variable for name, variable in self.variables.items() if name.startswith(prefix)]
+        if layer.op == "conv":
+            return tf.nn.relu(self._convolved(x, *parts))
+        if layer.op == "softmax conv":
+            return tf.nn.softmax(tf.cast(self._convolved(x, *parts), tf.float32))
+        if layer.op == "pool":
+            return max_pool(x)
+        if layer.op == "norm":
+            by_batch = not training and not moving_statistics
+            return batch_norm_by_batch(x, *parts[:2]) if by_batch else batch_norm(x, *parts, training)
+        if layer.op == "flatten":
+            return tf.reshape(x, [tf.shape(x)[0], np.prod(x.shape[1:])])
+        if layer.op == "dense":
+            kernel, bias = (tf.cast(part, x.dtype) for part in parts)
+            return x @ kernel + bias
+        return dropout(x, DROPOUT, seed) if training else x
 
     def _convolved(self, x, kernel, bias):
         return conv2d(x, kernel, padding=self._padding) + tf.cast(bias, x.dtype)
