@@ -21,5 +21,8 @@ setup(
         "scikit-image>=0.24,<0.27",
         "scipy>=1.13,<2",
     ],
-    extras_require={"dev": ["pytest>=8,<10", "ruff==0.17.6"]},
+    extras_require={
+        "tune": ["optuna>=4.5,<5"],
+        "dev": ["pytest>=8,<10", "ruff==0.17.6"],
+    },
 )

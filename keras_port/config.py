@@ -1,7 +1,10 @@
 """The configuration of a 128 px run."""
 
+import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
+from preprocessing.files import UserError
 from preprocessing.options import positive, resolve, training_parser
 
 
@@ -26,12 +29,14 @@ class TrainingConfig:
     deconv_kernel: int = 4
     dropout: float = 0.0
     dilation: int = 1
+    filters: int = 64
+    stride: int = 4
 
     def network_arguments(self):
         """The part of the configuration that shapes the network."""
         if self.network != "seven_layer":
             return {}
-        names = ("kernel", "deconv_kernel", "dropout", "dilation")
+        names = ("kernel", "deconv_kernel", "dropout", "dilation", "filters", "stride")
         return {name: getattr(self, name) for name in names}
 
     def to_dict(self):
@@ -59,9 +64,31 @@ def parse_options(description):
     """Read the command line of 06."""
     parser = training_parser(description)
     parser.add_argument("--images-per-epoch", type=positive(int), help="images between validations")
+    parser.add_argument(
+        "--from-study", nargs="?", const="results/tuning.json", metavar="FILE", help="train the best of step 5's search"
+    )
     choices = [name.replace("_", "-") for name in NETWORKS]
     parser.add_argument("--network", choices=choices, help="the report's (default), or the original's notebook's")
     arguments = parser.parse_args()
     arguments.network = (arguments.network or "seven_layer").replace("-", "_")
-    name = "l2_128" if arguments.network == "seven_layer" else f"{arguments.network}_128"
-    return resolve(arguments, TrainingConfig(**NETWORKS[arguments.network]), name, DEMONSTRATION)
+    if arguments.from_study and arguments.network != "seven_layer":
+        parser.error("--from-study is for the seven-layer network: leave --network out")
+    tuned = best_parameters(arguments.from_study) if arguments.from_study else {}
+    name = "tuned_128" if tuned else "l2_128" if arguments.network == "seven_layer" else f"{arguments.network}_128"
+    return resolve(arguments, TrainingConfig(**NETWORKS[arguments.network], **tuned), name, DEMONSTRATION)
+
+
+def best_parameters(path):
+    """The hyperparameters of the best trial in a tuning.json: by its score at 128 where it was trained there.
+
+    Raises
+    ------
+    UserError
+        The file is missing, or is no table of 05_tune_128.py.
+    """
+    try:
+        table = json.loads(Path(path).read_text())
+        best = min(table["long"], key=lambda each: each["long_val_mse"])["trial"]
+        return next(trial["parameters"] for trial in table["trials"] if trial["number"] == best)
+    except (OSError, ValueError, KeyError, TypeError, StopIteration):
+        raise UserError(f"{path} is no table of a search: run python keras_port/05_tune_128.py first") from None

@@ -15,21 +15,31 @@ BN_EPSILON = 1e-3
 BATCH_NORM_PARTS = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
-def build_seven_layer(kernel=3, deconv_kernel=4, dropout=0.0, dilation=1, seed=0, dtype="float32"):
+def build_seven_layer(
+    kernel=3, deconv_kernel=4, dropout=0.0, dilation=1, filters=64, stride=4, seed=0, dtype="float32"
+):
     """Build the network: L in [-1, 1], (N, S, S, 1) -> ab in [-1, 1], (N, S, S, 2).
 
-    `dtype` is a Keras dtype policy: "float32" or "mixed_bfloat16".
+    Parameters
+    ----------
+    kernel, deconv_kernel : int, sides in pixels
+    dropout : float, after each of the seven layers
+    dilation : int, of conv4 to conv6
+    filters : int, of conv1; those of the others are in the report's proportion
+    stride : int, of conv1 to conv6 together: 4 is the report's; at 2, conv3 and conv7 keep the size
+    dtype : a Keras dtype policy, "float32" or "mixed_bfloat16"
     """
+    inner = stride // 2  # of conv3 and conv7
     seeds = iter(range(seed * 100, seed * 100 + 100))
 
     def initializer(scale=1.0):
         return keras.initializers.VarianceScaling(2.0 * scale, "fan_in", seed=next(seeds))
 
-    def block(x, name, filters, stride=1, deconvolution=False, dilation=1):
+    def block(x, name, channels, stride=1, deconvolution=False, dilation=1):
         convolution = keras.layers.Conv2DTranspose if deconvolution else keras.layers.Conv2D
         side = deconv_kernel if deconvolution else kernel
         x = convolution(
-            filters,
+            channels,
             side,
             strides=stride,
             dilation_rate=dilation,
@@ -44,13 +54,13 @@ def build_seven_layer(kernel=3, deconv_kernel=4, dropout=0.0, dilation=1, seed=0
         return keras.layers.Dropout(dropout, seed=next(seeds), dtype=dtype)(x) if dropout else x
 
     L = keras.Input((None, None, 1), name="L")
-    x = block(L, "conv1", 64)
-    x = block(x, "conv2", 128, stride=2)
-    x = block(x, "conv3", 128, stride=2)
-    x = block(x, "conv4", 256, dilation=dilation)
-    x = block(x, "conv5", 256, dilation=dilation)
-    x = block(x, "conv6", 256, dilation=dilation)
-    x = block(x, "conv7", 128, stride=2, deconvolution=True)
+    x = block(L, "conv1", filters)
+    x = block(x, "conv2", 2 * filters, stride=2)
+    x = block(x, "conv3", 2 * filters, stride=inner)
+    x = block(x, "conv4", 4 * filters, dilation=dilation)
+    x = block(x, "conv5", 4 * filters, dilation=dilation)
+    x = block(x, "conv6", 4 * filters, dilation=dilation)
+    x = block(x, "conv7", 2 * filters, stride=inner, deconvolution=True)
     x = keras.layers.Conv2DTranspose(
         2, deconv_kernel, strides=2, padding="same", kernel_initializer=initializer(0.01), dtype=dtype, name="output"
     )(x)

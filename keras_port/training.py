@@ -24,7 +24,7 @@ def to_network_units(units, L, ab):
     return units.lightness_from_code(L.astype(np.float32)), units.ab_from_code(ab.astype(np.float32))
 
 
-def train(config, source, folder, initial=None, root="shards"):
+def train(config, source, folder, initial=None, root="shards", callbacks=()):
     """Train a network with `fit`, or go on with the run in `folder`.
 
     Parameters
@@ -33,6 +33,7 @@ def train(config, source, folder, initial=None, root="shards"):
     source : str, the name under `root`
     folder : path, where the state, log.csv and TensorBoard summaries go
     initial : dict of arrays, optional; weights to start from (a network trained by `tf_raw` serves)
+    callbacks : Keras callbacks besides those that every run has; they come after the state is saved
 
     Returns
     -------
@@ -51,7 +52,7 @@ def train(config, source, folder, initial=None, root="shards"):
         model = _compiled(config, state["compute"], _steps(config, batches))
         if initial:
             assign(model, initial)
-        state = _fit(config, model, state, settings, batches, val, folder)
+        state = _fit(config, model, state, settings, batches, val, folder, callbacks)
         model.set_weights(state["best_weights"])
     summary = {
         "val_mse": state["best"],
@@ -80,7 +81,7 @@ def _history(log, images_per_epoch):
         ]
 
 
-def _fit(config, model, state, settings, batches, val, folder):
+def _fit(config, model, state, settings, batches, val, folder, more_callbacks):
     """Run `fit` over the epochs that are left and return the state at its end."""
     steps = _steps(config, batches)
     stop = StopRequest()
@@ -106,7 +107,7 @@ def _fit(config, model, state, settings, batches, val, folder):
             validation_data=to_network_units(units, val.L, val.ab),
             validation_batch_size=config.batch_size,
             shuffle=False,  # the stream is shuffled already
-            callbacks=[*callbacks, resumable],  # the state is saved last, when the others have done their part
+            callbacks=[*callbacks, resumable, *more_callbacks],  # the state is saved when those have done their part
             verbose=1 if sys.stderr.isatty() else 2,
         )
     return resumable.state

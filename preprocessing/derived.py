@@ -4,8 +4,27 @@ import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
+
 from preprocessing.files import write_atomically
-from preprocessing.shards import SCHEMA, SHARD_IMAGES, Shard, shard_path, write_shard
+from preprocessing.shards import SCHEMA, SHARD_IMAGES, Shard, list_shards, read_shard, shard_path, write_shard
+from preprocessing.splits import photo_of
+
+
+def first_photographs(source, resolution, split, count, root="shards"):
+    """The first image of each of the first `count` photographs of a split, as one Shard."""
+    L, ab, ids, seen = [], [], [], set()
+    for path in list_shards(source, resolution, split, root):
+        shard = read_shard(path)
+        for row, image_id in enumerate(shard.id):
+            if len(ids) < count and photo_of(image_id) not in seen:
+                seen.add(photo_of(image_id))
+                L.append(shard.L[row])
+                ab.append(shard.ab[row])
+                ids.append(image_id)
+        if len(ids) == count:
+            break
+    return Shard(np.array(L), np.array(ab), ids)
 
 
 def write_source(root, name, resolution, splits):

@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 from skimage.color import rgb2lab, rgb2xyz
 
-from preprocessing.derived import write_source
+from preprocessing.derived import first_photographs, write_source
 from preprocessing.downsampled_imagenet import load_batch
 from preprocessing.embedded import embedded_files
 from preprocessing.files import UserError
 from preprocessing.lab import bgr_to_lab, cie_ab, lab_to_bgr
-from preprocessing.shards import Shard, list_shards, read_shard, read_split
+from preprocessing.shards import Shard, read_split
 from preprocessing.sources import EMBEDDED
 from results.evaluate import mean_squared_error
 from results.grid import draw_grid
@@ -28,22 +28,6 @@ from tf_raw.training import train
 SIDE = 32  # px, of the networks trained here
 LEAKY_SHARE = 0.1  # the original's test: the end of the photographs and their mirror images, one after the other
 WHITE_D65 = np.array([0.95047, 1.0, 1.08883])  # XYZ, as scikit-image's rgb2xyz
-
-
-def first_rows(source, resolution, split, count):
-    """The first `count` images of a split, or all, as one Shard."""
-    shards, rows = [], 0
-    for path in list_shards(source, resolution, split):
-        shards.append(read_shard(path))
-        rows += len(shards[-1].id)
-        if rows >= count:
-            break
-    whole = Shard(
-        np.concatenate([shard.L for shard in shards]),
-        np.concatenate([shard.ab for shard in shards]),
-        [id for shard in shards for id in shard.id],
-    )
-    return Shard(whole.L[:count], whole.ab[:count], whole.id[:count])
 
 
 def _joined(*shards):
@@ -85,7 +69,7 @@ def _train(study, name, splits):
 
 def _original_split(study):
     """Photographs, and the original's test: the mirror images of the last fifth of them."""
-    photographs = first_rows(study.source, SIDE, "train", study.photographs)
+    photographs = first_photographs(study.source, SIDE, "train", study.photographs)
     kept = len(photographs.id) - round(2 * LEAKY_SHARE * len(photographs.id))
     head, tail = (
         Shard(photographs.L[rows], photographs.ab[rows], photographs.id[rows])

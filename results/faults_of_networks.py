@@ -9,12 +9,11 @@ import tensorflow as tf
 from keras_port import config as keras_config
 from keras_port.network import build_notebook
 from keras_port.training import train as train_keras
-from preprocessing.derived import write_source
+from preprocessing.derived import first_photographs, write_source
 from preprocessing.lab import AB_ZERO, cie_ab
 from preprocessing.shards import read_manifest, read_split
 from results.baselines import constant, gray
 from results.evaluate import mean_squared_error
-from results.faults_of_data import first_rows
 from results.predict import colorizer_of, load_colorizer
 from results.weights import find_weights, load_weights
 from tf_raw.as_coded import ConvNetAsCoded, DenseNetAsCoded
@@ -210,7 +209,10 @@ def _overfit_notebook(study):
     test = read_split(study.source_128, side, "test")
     root, name = study.folder / "shards", "notebook"
     write_source(
-        root, name, side, {"train": first_rows(study.source_128, side, "train", study.notebook_images), "val": test}
+        root,
+        name,
+        side,
+        {"train": first_photographs(study.source_128, side, "train", study.notebook_images), "val": test},
     )
     config = keras_config.TrainingConfig(
         **{**keras_config.NETWORKS["notebook"], "epochs": study.notebook_epochs},

@@ -1,0 +1,165 @@
+"""Step 5: search the six hyperparameters that the original's README names, on the validation split.
+
+In:  the shards of step 2 for the same `--data`, at `--resolution` and at 128.
+Out: the study in an SQLite file (or any Optuna `--storage`), results/tuning.json and results/figures/tuning.png and
+     overfitting.png. A trial trains on 3,000 photographs, two to six minutes at 32 px on two cores; the best three and
+     the median are then trained at 128, half an hour each. Stopped, the same command goes on; several processes on one
+     storage share the trials.
+"""
+
+import argparse
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from preprocessing.front_door import add_data_argument, run
+from preprocessing.options import natural, positive
+
+LONG_RESOLUTION = 128
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a search is, and where its results go."""
+
+    photographs: int = 3000
+    epochs: int = 40
+    long_epochs: int = 8
+    long_images_per_epoch: int = 4096
+    compute: str = "auto"
+    trials: int = 40
+    runs: Path = Path("runs/tune")
+    out: Path = Path("results")
+
+
+DEMONSTRATION = Size(16, 3, 1, 16, "float32", 2, Path("runs/demonstration-tune"), Path("results/local"))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_data_argument(parser)
+    parser.add_argument("--resolution", type=int, choices=(32, 64, 128), default=32, help="px, of the trials")
+    parser.add_argument("--trials", type=positive(int), help="finished trials of the whole study (default: 40)")
+    parser.add_argument("--minutes", type=positive(float), default=180.0, help="after which no trial is begun")
+    parser.add_argument("--seed", type=natural, default=1, metavar="INT")
+    parser.add_argument("--storage", metavar="URL", help="(default: sqlite:///results/local/tuning.db)")
+    arguments = parser.parse_args()
+
+    try:
+        import optuna  # noqa: F401
+    except ImportError:
+        from preprocessing.files import UserError
+
+        raise UserError("the search needs Optuna: pip install -e '.[tune]'") from None
+    from preprocessing.sources import EMBEDDED_TRAINING, source_name
+
+    if not arguments.data:
+        print("no --data: a few steps on the embedded photographs, to show that it works")
+    size = Size() if arguments.data else DEMONSTRATION
+    size = replace(size, trials=arguments.trials or size.trials)
+    source = source_name(arguments.data) if arguments.data else EMBEDDED_TRAINING
+    tune(source, arguments, size)
+
+
+def tune(source, arguments, size):
+    """Search, and when the study is complete train its best at 128 and write what was found."""
+    from keras_port import tuning
+    from results.tuning import draw_overfitting, draw_tuning, table_of, write_table
+
+    storage = arguments.storage or "sqlite:///results/local/tuning.db"
+    study = tuning.open_study(f"{source}-{arguments.resolution}-seed{arguments.seed}", storage)
+    base = replace(
+        tuning.default_base(arguments.resolution, arguments.seed),
+        epochs=size.epochs,
+        images_per_epoch=size.photographs,
+        compute=size.compute,
+    )
+    root, subset = size.runs / "shards", f"{source}-{size.photographs}"
+    write_subset(source, subset, arguments.resolution, size.photographs, root)
+    tuning.search(study, base, subset, size.runs, size.trials, arguments.minutes, arguments.seed, root)
+    searching = study.get_trials(deepcopy=False, states=(tuning.optuna.trial.TrialState.RUNNING,))
+    best = tuning.finished(study)
+    if searching or not best:
+        print(f"{len(searching)} trials are still running elsewhere and {len(best)} are complete: search again later")
+        return
+    table = table_of(study, source, subset, base, root)
+    table["long"] = [train_long(trial, source, size, arguments.seed) for trial in best_and_median(best)]
+    table["overfitting"] = overfit(best[0], base, subset, size, root)
+    path = write_table(table, size.out / "tuning.json")
+    draw_tuning(table, size.out / "figures/tuning.png")
+    draw_overfitting(table, size.out / "figures/overfitting.png")
+    print(f"study: {storage}\ntable: {path}\nfigures: {size.out}/figures/tuning.png, overfitting.png")
+
+
+def write_subset(source, subset, resolution, photographs, root):
+    """Shards of the photographs on which all trials train; validation is the whole of `val`."""
+    from preprocessing.derived import first_photographs, write_source
+    from preprocessing.files import UserError
+    from preprocessing.shards import list_shards, read_manifest, read_split
+
+    try:
+        read_manifest(subset, root)
+        list_shards(subset, resolution, "train", root)
+    except UserError:
+        splits = {
+            "train": first_photographs(source, resolution, "train", photographs),
+            "val": read_split(source, resolution, "val"),
+        }
+        write_source(root, subset, resolution, splits)
+
+
+def best_and_median(best):
+    """The best three of the finished trials and their median, each once."""
+    chosen = [*best[:3], best[len(best) // 2]]
+    return list({trial.number: trial for trial in chosen}.values())
+
+
+def train_long(trial, source, size, seed):
+    """Train one trial's configuration at 128 px on all training images; its short and its long score."""
+    from keras_port import tuning
+    from keras_port.config import TrainingConfig
+    from keras_port.training import train
+
+    base = TrainingConfig(
+        LONG_RESOLUTION,
+        epochs=size.long_epochs,
+        images_per_epoch=size.long_images_per_epoch,
+        compute=size.compute,
+        mirror_average=False,
+        seed=seed,
+    )
+    print(f"trial {trial.number} at {LONG_RESOLUTION} px")
+    trained = train(tuning.configuration_of(trial, base), source, size.runs / f"{source}-long-{trial.number:03}")
+    return {
+        "trial": trial.number,
+        "short_val_mse": trial.value,
+        "long_val_mse": trained.summary["val_mse"],
+        "epochs": trained.summary["epochs"],
+        "images_seen": trained.summary["images_seen"],
+        "seconds": trained.summary["seconds"],
+    }
+
+
+def overfit(trial, base, subset, size, root):
+    """The best configuration with its dropout and early stopping, and without both: the errors of each epoch."""
+    from keras_port import tuning
+    from keras_port.training import train
+
+    config = tuning.configuration_of(trial, base)
+    variants = {
+        "with": config if config.dropout else replace(config, dropout=0.2),
+        "without": replace(config, dropout=0.0, patience=config.epochs),
+    }
+    curves = {}
+    for name, variant in variants.items():
+        print(f"overfitting, {name} dropout and early stopping")
+        trained = train(variant, subset, size.runs / f"{subset}-overfitting-{name}-{trial.number:03}", root=root)
+        curves[name] = {
+            "dropout": variant.dropout,
+            "best_epoch": trained.summary["best_epoch"],
+            "epochs": trained.history,
+        }
+    return curves
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,155 @@
+"""The search: what stopped, killed and parallel processes leave, and what the best of it becomes."""
+
+import json
+import os
+import signal
+import time
+
+import pytest
+from conftest import run_script, start_script
+
+from keras_port.config import TrainingConfig, best_parameters
+from preprocessing.build import build_shards
+from preprocessing.files import UserError
+from preprocessing.sources import EMBEDDED_TRAINING, open_embedded
+
+optuna = pytest.importorskip("optuna", reason="Optuna is not installed (extra `tune`)")
+tuning = pytest.importorskip("keras_port.tuning")
+
+SCRIPT = "keras_port/05_tune_128.py"
+STORAGE = "sqlite:///study.db"
+NAME = f"{EMBEDDED_TRAINING}-32-seed1"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Shards of the embedded photographs at 32 and 128, and a search that a kill broke off in its second trial."""
+    folder = tmp_path_factory.mktemp("tuning")
+    build_shards(open_embedded(EMBEDDED_TRAINING), [32, 128], crops=4, root=folder / "shards")
+    process = start_script(SCRIPT, "--trials", "2", "--storage", STORAGE, cwd=folder)
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline and "running" not in states(folder)[1:]:
+        time.sleep(0.1)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    return folder
+
+
+def study_in(folder):
+    return optuna.load_study(study_name=NAME, storage=f"sqlite:///{folder}/study.db")
+
+
+def states(folder):
+    if not (folder / "study.db").exists():
+        return []
+    try:
+        return [trial.state.name.lower() for trial in study_in(folder).trials]
+    except Exception:  # noqa: BLE001 - the tables are being made
+        return []
+
+
+def test_a_killed_trial_is_noticed_and_freed_and_the_search_goes_on_in_two_processes(folder, monkeypatch):
+    assert states(folder) == ["complete", "running"]
+    before = study_in(folder).trials[0]
+    monkeypatch.setattr(tuning, "GRACE_SECONDS", 1)
+    monkeypatch.chdir(folder)
+    time.sleep(2)
+    study = tuning.open_study(NAME, STORAGE)
+    optuna.storages.fail_stale_trials(study)  # what each trial begins with
+    assert states(folder) == ["complete", "fail"]
+
+    processes = [start_script(SCRIPT, "--trials", "5", "--storage", STORAGE, cwd=folder) for _ in range(2)]
+    outputs = [process.communicate(timeout=300)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    trials = study_in(folder).trials
+    finished = [trial for trial in trials if trial.state.name in ("COMPLETE", "PRUNED")]
+    assert len(finished) in (5, 6)  # both may begin a last one together
+    assert finished[0] == before
+    assert [trial.number for trial in trials] == list(range(len(trials)))
+    assert len({trial.params["dropout"] for trial in trials if "dropout" in trial.params}) == len(trials)
+    assert all(any(f"trial {trial.number}:" in output for output in outputs) for trial in finished[1:])
+    assert all(output.count(": complete") + output.count(": pruned") >= 1 for output in outputs)
+
+    (table_path,) = folder.glob("results/local/tuning.json")
+    table = json.loads(table_path.read_text())
+    assert [trial["state"] for trial in table["trials"]].count("fail") == 1
+    assert {(folder / f"results/local/figures/{name}.png").exists() for name in ("tuning", "overfitting")} == {True}
+    short = sorted(trial["val_mse"] for trial in table["trials"] if trial["val_mse"] is not None)
+    assert [run["short_val_mse"] for run in table["long"][:3]] == short[:3]
+    assert table["overfitting"]["without"]["dropout"] == 0
+
+
+def test_the_best_of_the_search_is_trained_in_full(folder):
+    table_path = folder / "results/local/tuning.json"
+    table = json.loads(table_path.read_text())
+    process = run_script("keras_port/06_train_128.py", "--from-study", table_path, "--epochs", "1", cwd=folder)
+    assert process.returncode == 0, process.stderr
+    best = min(table["long"], key=lambda each: each["long_val_mse"])["trial"]
+    assert best_parameters(table_path) == table["trials"][best]["parameters"]
+    assert (folder / "results/local/weights/demonstration_tuned_128.h5").exists()
+
+
+def test_each_trial_has_a_seed_of_its_own_and_the_same_each_time():
+    seeds = [tuning.seed_of_trial(seed, number) for seed in (1, 2) for number in range(100)]
+    assert len(set(seeds)) == 200
+    assert tuning.seed_of_trial(1, 5) == seeds[5]
+
+
+def test_no_network_of_the_search_is_larger_than_the_reports():
+    from keras_port.network import build_network
+
+    for kernel in (3, 5):
+        for stride in (2, 4):
+            params = {"kernel": kernel, "stride": stride, "filters": 64, "dropout": 0.1, "batch_size": 10}
+            trial = optuna.trial.create_trial(
+                params=params,
+                distributions={
+                    "kernel": optuna.distributions.CategoricalDistribution([3, 5]),
+                    "stride": optuna.distributions.CategoricalDistribution([2, 4]),
+                    "filters": optuna.distributions.IntDistribution(16, 64, step=8),
+                    "dropout": optuna.distributions.FloatDistribution(0.0, 0.6),
+                    "batch_size": optuna.distributions.CategoricalDistribution([10, 16, 32, 64]),
+                },
+                value=1.0,
+            )
+            config = tuning.configuration_of(trial, TrainingConfig())
+            assert build_network(config.network, config.network_arguments()).count_params() <= 2_235_000
+
+
+def test_a_trial_that_fails_is_recorded_and_five_in_a_row_end_the_search(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study = tuning.open_study("s", STORAGE)
+    calls = []
+
+    def train(*_, **__):
+        calls.append(1)
+        raise MemoryError("too large")
+
+    monkeypatch.setattr(tuning, "train", train)
+    with pytest.raises(UserError, match="last 5 trials failed"):
+        tuning.search(study, TrainingConfig(32), "none", tmp_path, 40, 10, 1)
+    assert len(calls) == 5
+    assert [trial.user_attrs["error"] for trial in study.trials] == ["too large"] * 5
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--trials", "0"],
+        ["--resolution", "48"],
+        ["--storage", "nonsense://x"],
+        ["--data", "never-built.zip"],
+        ["--minutes", "-1"],
+    ],
+)
+def test_errors_of_a_user_are_one_line_and_exit_code_2(tmp_path, arguments):
+    process = run_script(SCRIPT, *arguments, cwd=tmp_path)
+    assert process.returncode == 2
+    assert "Traceback" not in process.stderr
+    assert "error: " in process.stderr.splitlines()[-1]
+
+
+def test_a_study_that_is_not_there_is_one_clear_error(tmp_path):
+    process = run_script("keras_port/06_train_128.py", "--from-study", cwd=tmp_path)
+    assert process.returncode == 2
+    assert "05_tune_128.py" in process.stderr.splitlines()[-1]
