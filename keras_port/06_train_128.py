@@ -21,7 +21,8 @@ def main():
     config = options.config
     initial = None
     if options.init:
-        initial = load_init(options.init, to_arrays(build_network(config.network, config.network_arguments())))
+        network = build_network(config.network, config.network_arguments(), config.seed)
+        initial = load_init(options.init, to_arrays(network), config.objective)
     trained = train(config, options.source, options.run, initial)
     finish(options.name, trained, config, options.source, "keras", options.out)
 

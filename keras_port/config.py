@@ -13,7 +13,9 @@ class TrainingConfig:
     """Everything that decides a run's weights, besides the shards and the machine."""
 
     resolution: int = 128
-    network: str = "seven_layer"  # or "notebook": see keras_port/network.py
+    network: str = "seven_layer"  # or "bins", "notebook": see network.py
+    objective: str = "l2"  # or "classification", "rebalanced": see losses.py
+    bins_at: int = 4  # of a bins network: the share of the size at which it predicts
     epochs: int = 12
     images_per_epoch: int = 4096  # an epoch is what lies between two validations and checkpoints, not a pass
     batch_size: int = 32
@@ -34,15 +36,18 @@ class TrainingConfig:
 
     def network_arguments(self):
         """The part of the configuration that shapes the network."""
-        if self.network != "seven_layer":
+        if self.network == "notebook":
             return {}
         names = ("kernel", "deconv_kernel", "dropout", "dilation", "filters", "stride")
+        names += ("bins_at",) if self.network == "bins" else ()
         return {name: getattr(self, name) for name in names}
 
     def to_dict(self):
         """Plain values by name."""
         return asdict(self)
 
+
+OBJECTIVES = ("l2", "classification", "rebalanced")
 
 # The original's notebook (ORIGINAL.md, section 3): RMSprop at Keras' rate, batch 50, 100 epochs; ours validates and stops.
 NETWORKS = {
@@ -64,6 +69,7 @@ def parse_options(description):
     """Read the command line of 06."""
     parser = training_parser(description)
     parser.add_argument("--images-per-epoch", type=positive(int), help="images between validations")
+    parser.add_argument("--objective", choices=OBJECTIVES, default="l2", help="what is learnt: see the README")
     parser.add_argument(
         "--from-study", nargs="?", const="results/tuning.json", metavar="FILE", help="train the best of step 5's search"
     )
@@ -73,9 +79,14 @@ def parse_options(description):
     arguments.network = (arguments.network or "seven_layer").replace("-", "_")
     if arguments.from_study and arguments.network != "seven_layer":
         parser.error("--from-study is for the seven-layer network: leave --network out")
+    if arguments.objective != "l2":
+        if arguments.network != "seven_layer":
+            parser.error(f"--objective {arguments.objective} is ours: leave --network out")
+        arguments.network = "bins"
     tuned = best_parameters(arguments.from_study) if arguments.from_study else {}
-    name = "tuned_128" if tuned else "l2_128" if arguments.network == "seven_layer" else f"{arguments.network}_128"
-    return resolve(arguments, TrainingConfig(**NETWORKS[arguments.network], **tuned), name, DEMONSTRATION)
+    kind = {"seven_layer": "l2", "bins": arguments.objective, "notebook": "notebook"}[arguments.network]
+    config = TrainingConfig(**NETWORKS.get(arguments.network, {}), **tuned)
+    return resolve(arguments, config, f"{'tuned' if tuned and kind == 'l2' else kind}_128", DEMONSTRATION)
 
 
 def best_parameters(path):

@@ -8,6 +8,7 @@ names and shapes as `tf_raw.network`: the weights of one are the weights of the 
 import keras
 import numpy as np
 
+from preprocessing.ab_bins import bin_centres
 from preprocessing.lab import CODE, UNIT_RANGE
 
 BN_MOMENTUM = 0.99
@@ -29,6 +30,29 @@ def build_seven_layer(
     stride : int, of conv1 to conv6 together: 4 is the report's; at 2, conv3 and conv7 keep the size
     dtype : a Keras dtype policy, "float32" or "mixed_bfloat16"
     """
+    L, x, initializer = _body(kernel, deconv_kernel, dropout, dilation, filters, stride, seed, dtype)
+    x = keras.layers.Conv2DTranspose(
+        2, deconv_kernel, strides=2, padding="same", kernel_initializer=initializer(0.01), dtype=dtype, name="output"
+    )(x)
+    ab = keras.layers.Activation("tanh", dtype="float32", name="ab")(x)
+    return keras.Model(L, ab, name="seven_layer")
+
+
+def build_bins(
+    kernel=3, deconv_kernel=4, dropout=0.0, dilation=1, filters=64, stride=4, bins_at=4, seed=0, dtype="float32"
+):
+    """Build the network of the other objectives: L -> logits of Q ab bins, (N, S / bins_at, S / bins_at, Q).
+
+    The same body and the same output as `tf_raw.network.BinsNetwork`; arguments as in `build_seven_layer`.
+    """
+    L, x, initializer = _body(kernel, deconv_kernel, dropout, dilation, filters, stride, seed, dtype, bins_at == 2)
+    x = keras.layers.Conv2D(len(bin_centres()), 1, kernel_initializer=initializer(0.01), dtype=dtype, name="output")(x)
+    logits = keras.layers.Activation("linear", dtype="float32", name="logits")(x)
+    return keras.Model(L, logits, name="bins")
+
+
+def _body(kernel, deconv_kernel, dropout, dilation, filters, stride, seed, dtype, with_conv7=True):
+    """The report's layers: the input, the last one's output, and what makes the next initializer."""
     inner = stride // 2  # of conv3 and conv7
     seeds = iter(range(seed * 100, seed * 100 + 100))
 
@@ -60,12 +84,9 @@ def build_seven_layer(
     x = block(x, "conv4", 4 * filters, dilation=dilation)
     x = block(x, "conv5", 4 * filters, dilation=dilation)
     x = block(x, "conv6", 4 * filters, dilation=dilation)
-    x = block(x, "conv7", 2 * filters, stride=inner, deconvolution=True)
-    x = keras.layers.Conv2DTranspose(
-        2, deconv_kernel, strides=2, padding="same", kernel_initializer=initializer(0.01), dtype=dtype, name="output"
-    )(x)
-    ab = keras.layers.Activation("tanh", dtype="float32", name="ab")(x)
-    return keras.Model(L, ab, name="seven_layer")
+    if with_conv7:
+        x = block(x, "conv7", 2 * filters, stride=inner, deconvolution=True)
+    return L, x, initializer
 
 
 NOTEBOOK_SIDE = 128  # px; its dense layer admits no other
@@ -112,8 +133,8 @@ def build_notebook(seed=0, dtype="float32"):
     return keras.Sequential(layers, name="notebook")
 
 
-BUILDERS = {"seven_layer": build_seven_layer, "notebook": build_notebook}
-UNITS = {"seven_layer": UNIT_RANGE, "notebook": CODE}
+BUILDERS = {"seven_layer": build_seven_layer, "bins": build_bins, "notebook": build_notebook}
+UNITS = {"seven_layer": UNIT_RANGE, "bins": UNIT_RANGE, "notebook": CODE}
 
 
 def build_network(name, arguments, seed=0, dtype="float32"):
@@ -144,12 +165,3 @@ def assign(model, arrays):
 def to_arrays(model):
     """Every variable as a float32 NumPy array, by name, in order."""
     return {name: np.array(keras.ops.convert_to_numpy(variable)) for name, variable in _variables(model).items()}
-
-
-def mse_cie_ab(units):
-    """A loss: mean squared error in CIE ab units squared, one value an image, of ab in `units`."""
-
-    def mse(ab_true, ab_pred):
-        return keras.ops.mean(keras.ops.square(ab_pred - ab_true), axis=(1, 2, 3)) * units.ab_scale**2
-
-    return mse

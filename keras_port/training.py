@@ -9,7 +9,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_port.network import UNITS, assign, build_network, mse_cie_ab, to_arrays
+from keras_port.losses import build_loss
+from keras_port.network import UNITS, assign, build_network, to_arrays
 from keras_port.resume import ResumableState, load_state
 from preprocessing.batches import open_training
 from preprocessing.files import held
@@ -19,9 +20,9 @@ from preprocessing.options import TrainedNetwork, run_settings
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
-def to_network_units(units, L, ab):
-    """8-bit codes -> float32 L and ab in a network's `units`."""
-    return units.lightness_from_code(L.astype(np.float32)), units.ab_from_code(ab.astype(np.float32))
+def to_units(units, L, ab):
+    """8-bit codes -> what `fit` takes: float32 L in a network's units, and ab as it is, for the loss."""
+    return units.lightness_from_code(L.astype(np.float32)), ab
 
 
 def train(config, source, folder, initial=None, root="shards", callbacks=()):
@@ -47,15 +48,18 @@ def train(config, source, folder, initial=None, root="shards", callbacks=()):
     folder = Path(folder)
     batches, val = open_training(source, config, root)
     settings = run_settings(config, source, initial, root)
+    units = UNITS[config.network]
     with held(folder):
-        state = load_state(folder, settings) or {"compute": choose_compute(config)}
-        model = _compiled(config, state["compute"], _steps(config, batches))
+        state = load_state(folder, settings) or {"compute": choose_compute(config, source, root)}
+        model = _compiled(config, state["compute"], _steps(config, batches), build_loss(config, units, source, root))
         if initial:
             assign(model, initial)
         state = _fit(config, model, state, settings, batches, val, folder, callbacks)
         model.set_weights(state["best_weights"])
+    loss = "mse" if config.objective == "l2" else "cross_entropy"
     summary = {
-        "val_mse": state["best"],
+        "loss": loss,
+        f"val_{loss}": state["best"],
         "best_epoch": state["best_epoch"] + 1,
         "epochs": state["epoch"],
         "images_seen": state["epoch"] * _steps(config, batches) * batches.batch_size,
@@ -63,19 +67,19 @@ def train(config, source, folder, initial=None, root="shards", callbacks=()):
         "compute": state["compute"],
         "backend": keras.backend.backend(),
     }
-    history = _history(folder / "log.csv", _steps(config, batches) * batches.batch_size)
+    history = _history(folder / "log.csv", loss, _steps(config, batches) * batches.batch_size)
     return TrainedNetwork(to_arrays(model), config.network_arguments(), summary, history)
 
 
-def _history(log, images_per_epoch):
-    """The epochs as Keras' CSVLogger wrote them; its losses are in CIE ab units squared."""
+def _history(log, loss, images_per_epoch):
+    """The epochs as Keras' CSVLogger wrote them."""
     with open(log, newline="") as file:
         return [
             {
                 "epoch": epoch,
                 "images": epoch * images_per_epoch,
-                "train_mse": float(row["loss"]),
-                "val_mse": float(row["val_loss"]),
+                f"train_{loss}": float(row["loss"]),
+                f"val_{loss}": float(row["val_loss"]),
             }
             for epoch, row in enumerate(csv.DictReader(file), start=1)
         ]
@@ -97,14 +101,14 @@ def _fit(config, model, state, settings, batches, val, folder, more_callbacks):
     if importlib.util.find_spec("tensorflow"):  # Keras writes TensorBoard's files through TensorFlow
         callbacks.append(keras.callbacks.TensorBoard(str(folder / "tensorboard")))
     units = UNITS[config.network]
-    stream = (to_network_units(units, L, ab) for L, ab in batches.from_step(epoch * steps))
+    stream = (to_units(units, L, ab) for L, ab in batches.from_step(epoch * steps))
     with stop:
         model.fit(
             stream,
             steps_per_epoch=steps,
             initial_epoch=epoch,
             epochs=config.epochs,
-            validation_data=to_network_units(units, val.L, val.ab),
+            validation_data=to_units(units, val.L, val.ab),
             validation_batch_size=config.batch_size,
             shuffle=False,  # the stream is shuffled already
             callbacks=[*callbacks, resumable, *more_callbacks],  # the state is saved when those have done their part
@@ -117,10 +121,10 @@ def _steps(config, batches):
     return max(1, min(batches.steps_per_epoch, config.images_per_epoch // batches.batch_size))
 
 
-def _compiled(config, compute, steps):
-    """The network, its optimizer, and the squared loss in CIE ab units."""
+def _compiled(config, compute, steps, loss):
+    """The network with its optimizer and `loss`."""
     model = build_network(config.network, config.network_arguments(), config.seed, POLICIES[compute])
-    model.compile(optimizer=_optimizer(config, steps), loss=mse_cie_ab(UNITS[config.network]))
+    model.compile(optimizer=_optimizer(config, steps), loss=loss)
     model.optimizer.build(model.trainable_variables)
     return model
 
@@ -137,22 +141,24 @@ def _optimizer(config, steps):
     return keras.optimizers.Adam(rate)
 
 
-def choose_compute(config):
+def choose_compute(config, source, root="shards"):
     """Resolve "auto": time some steps of each type on this machine and keep the faster."""
     if config.compute != "auto":
         return config.compute
-    seconds = {name: _time_steps(config, name) for name in POLICIES}
+    loss = build_loss(config, UNITS[config.network], source, root)
+    seconds = {name: _time_steps(config, name, loss) for name in POLICIES}
     fastest = min(seconds, key=seconds.get)
     rates = ", ".join(f"{name} {config.batch_size / each:.0f} images/s" for name, each in seconds.items())
     print(f"compute: {fastest} ({rates})")
     return fastest
 
 
-def _time_steps(config, compute, steps=3):
-    model = _compiled(config, compute, steps=100)
+def _time_steps(config, compute, loss, steps=3):
+    model = _compiled(config, compute, 100, loss)
     random = np.random.default_rng(0)
     side = config.resolution
-    L, ab = (random.uniform(-1, 1, (config.batch_size, side, side, channels)).astype(np.float32) for channels in (1, 2))
+    L = random.uniform(-1, 1, (config.batch_size, side, side, 1)).astype(np.float32)
+    ab = random.integers(0, 256, (config.batch_size, side, side, 2), np.uint8)
     seconds = []
     for _ in range(steps + 2):
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The in-gamut ab bins of Zhang et al. 2016 (section 2.2): a grid of 10 CIE ab units, and counts over it."""
+"""The in-gamut ab bins of Zhang et al. 2016 (sections 2.2 and 2.3): a grid of 10 CIE ab units, soft encoding, prior."""
 
 import functools
 
@@ -9,6 +9,9 @@ from scipy.spatial import KDTree
 from preprocessing.lab import cie_ab
 
 GRID = 10  # CIE ab units, Zhang et al. 2016, section 2.2
+NEIGHBOURS = 5  # bins of the soft encoding, section 2.2
+SIGMA = 5.0  # CIE ab units, of its Gaussian and of the prior's smoothing, sections 2.2 and 2.3
+LAMBDA = 0.5  # share of the uniform distribution mixed into the prior, section 2.3
 
 
 @functools.cache
@@ -54,3 +57,63 @@ def bin_counts(counts):
     """Pixels in each bin, from `code_counts`: (256, 256) -> (Q,) int64. Divided by its sum it is the empirical prior."""
     binned = np.bincount(_bin_of_code().ravel(), weights=counts.ravel(), minlength=len(bin_centres()))
     return binned.astype(np.int64)
+
+
+@functools.cache
+def soft_encoding():
+    """The distribution that stands for each pair of 8-bit codes: its five nearest bins, weighted by a Gaussian.
+
+    Returns
+    -------
+    encoding : ndarray of float32, shape (65536, Q), row a8 * 256 + b8; each sums to 1
+    """
+    codes = np.stack(np.meshgrid(np.arange(256), np.arange(256), indexing="ij"), axis=-1).reshape(-1, 2)
+    distances, bins = KDTree(bin_centres()).query(cie_ab(codes), NEIGHBOURS)
+    exponents = -np.square(distances) / (2 * SIGMA**2)
+    weights = np.exp(exponents - exponents.max(axis=1, keepdims=True))  # far outside the gamut all would be 0
+    encoding = np.zeros((len(codes), len(bin_centres())), np.float32)
+    np.put_along_axis(encoding, bins, (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32), axis=1)
+    return encoding
+
+
+def smoothed_prior(counts):
+    """The empirical distribution over bins, smoothed with a Gaussian in ab space (section 2.3): (Q,) -> (Q,), sum 1."""
+    squares = np.square(bin_centres()[:, None] - bin_centres()).sum(axis=-1)
+    kernel = np.exp(-squares / (2 * SIGMA**2))
+    kernel /= kernel.sum(axis=1, keepdims=True)  # what a bin at the gamut's edge would lose outside stays inside
+    prior = np.asarray(counts, np.float64) @ kernel
+    return prior / prior.sum()
+
+
+def rebalancing_weights(counts):
+    """The weight of a pixel by its bin, 1 / ((1 - lambda) p + lambda / Q), whose mean over the prior is 1 (equation 4).
+
+    Parameters
+    ----------
+    counts : training pixels in each bin, (Q,)
+
+    Returns
+    -------
+    weights : ndarray of float64, shape (Q,)
+    """
+    prior = smoothed_prior(counts)
+    weights = 1 / ((1 - LAMBDA) * prior + LAMBDA / len(prior))
+    return weights / (prior @ weights)
+
+
+def weighted_targets(counts, rebalanced):
+    """What a network learns for each pair of 8-bit codes: its soft encoding times the weight of its nearest bin.
+
+    Parameters
+    ----------
+    counts : training pixels in each bin, (Q,)
+    rebalanced : bool; else every weight is 1
+
+    Returns
+    -------
+    targets : ndarray of float32, shape (65536, Q), row a8 * 256 + b8
+    """
+    if not rebalanced:
+        return soft_encoding()
+    weights = rebalancing_weights(counts)[_bin_of_code().ravel()]
+    return soft_encoding() * weights[:, None].astype(np.float32)

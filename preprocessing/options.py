@@ -24,7 +24,8 @@ class Options:
 class TrainedNetwork:
     """The best weights of a run (arrays by name), the network's arguments, what is worth knowing of the run, and its epochs.
 
-    Each epoch is a dictionary with `epoch`, `images` (seen so far), `train_mse` and `val_mse` (CIE ab units squared).
+    Each epoch is a dictionary with `epoch`, `images` (seen so far), and `train_NAME` and `val_NAME`, where `summary["loss"]`
+    is the NAME of the loss: "mse" (CIE ab units squared) or "cross_entropy" (nats).
     """
 
     arrays: dict

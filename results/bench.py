@@ -115,11 +115,14 @@ def bench_training(source):
 
 def _our_rate(batches, compute):
     from tf_raw.adam import Adam
+    from tf_raw.losses import squared_loss
     from tf_raw.network import SevenLayerNetwork
     from tf_raw.training import COMPUTE_TYPES, compiled_step
 
     network, average = SevenLayerNetwork(), SevenLayerNetwork()
-    step_function = compiled_step(network, average, Adam(network.trainable_variables), COMPUTE_TYPES[compute])
+    step_function = compiled_step(
+        network, average, Adam(network.trainable_variables), squared_loss(network.units), COMPUTE_TYPES[compute]
+    )
     stream = batches.from_step(0)
     waited = 0.0
     for step in range(WARM_STEPS + STEPS):
@@ -137,14 +140,15 @@ def _keras_rate(batches, policy):
     import keras
     import numpy as np
 
-    from keras_port.network import UNITS, build_seven_layer, mse_cie_ab
-    from keras_port.training import to_network_units
+    from keras_port.losses import squared_loss
+    from keras_port.network import UNITS, build_seven_layer
+    from keras_port.training import to_units
 
     stream = batches.from_step(0)
-    pairs = [to_network_units(UNITS["seven_layer"], *next(stream)) for _ in range(STEPS)]
+    pairs = [to_units(UNITS["seven_layer"], *next(stream)) for _ in range(STEPS)]
     L, ab = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))
     model = build_seven_layer(dtype=policy)
-    model.compile(optimizer=keras.optimizers.Adam(1e-3), loss=mse_cie_ab(UNITS["seven_layer"]))
+    model.compile(optimizer=keras.optimizers.Adam(1e-3), loss=squared_loss(UNITS["seven_layer"]))
     model.fit(L[: WARM_STEPS * BATCH], ab[: WARM_STEPS * BATCH], batch_size=BATCH, verbose=0)
     started = time.perf_counter()
     model.fit(L, ab, batch_size=BATCH, verbose=0)

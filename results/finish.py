@@ -25,10 +25,11 @@ def finish(name, trained, config, source, framework, out=None, root="shards"):
     manifest = read_manifest(source, root)
     attributes = describe(framework, trained.arguments, config, manifest, trained.summary)
     save_weights(path, Weights(trained.arrays, attributes))
-    print(f"weights: {path} (validation MSE {trained.summary['val_mse']:.1f})")
+    loss = trained.summary["loss"]
+    print(f"weights: {path} (validation {loss} {trained.summary[f'val_{loss}']:.4g})")
     shipped = path.parent.resolve() == SHIPPED.resolve()
     curve = (SHIPPED if shipped else LOCAL).parent / "curves" / path.stem
-    write_curve(trained.history, curve)
+    write_curve(trained.history, loss, curve)
     print(f"learning curve: {curve}.png")
     test = read_split(source, config.resolution, "test", root)
     if len(test.L):

@@ -60,10 +60,18 @@ def check_fit(arrays, expected, path):
             )
 
 
-def load_init(name_or_path, expected):
-    """The arrays to start training from, checked against a network's own; UserError says what differs."""
+def load_init(name_or_path, expected, objective="l2"):
+    """The arrays to start training from, checked against a network's own; UserError says what differs.
+
+    For another objective than that of the weights it is their body only, with the output that is in `expected`.
+    """
     path = find_weights(name_or_path)
-    arrays = load_weights(path).arrays
+    weights = load_weights(path)
+    arrays = weights.arrays
+    if weights.attributes.get("objective", "l2") == "l2" and objective != "l2":
+        body = {name: array for name, array in arrays.items() if name in expected and not name.startswith("output/")}
+        output = {name: array for name, array in expected.items() if name.startswith("output/")}
+        arrays = body | output
     check_fit(arrays, expected, path)
     return arrays
 
@@ -86,7 +94,7 @@ def describe(framework, arguments, config, manifest, summary):
         "network": config.network,
         "framework": framework,
         "arguments": arguments,
-        "objective": "l2",
+        "objective": config.objective,
         "resolution": config.resolution,
         "config": config.to_dict(),
         "data": manifest["source"],

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -106,7 +107,7 @@ def test_a_run_with_other_settings_and_a_damaged_state_are_refused(tmp_path, sha
     config = TrainingConfig(32, epochs=1, images_per_epoch=4, batch_size=4, compute="float32")
     run(tmp_path, shard_root, config)
     with pytest.raises(UserError, match="seed 1 .now 2."):
-        run(tmp_path, shard_root, TrainingConfig(32, 1, 4, 4, compute="float32", seed=2))
+        run(tmp_path, shard_root, replace(config, seed=2))
     (tmp_path / "state.h5").write_bytes((tmp_path / "state.h5").read_bytes()[:1000])
     with pytest.raises(UserError, match="damaged"):
         run(tmp_path, shard_root, config)

@@ -18,6 +18,7 @@ from preprocessing.sources import EMBEDDED_TRAINING
 from tf_raw import training
 from tf_raw.adam import Adam
 from tf_raw.config import TrainingConfig
+from tf_raw.losses import squared_loss
 from tf_raw.network import SevenLayerNetwork
 
 SCRIPT = "tf_raw/03_train_32.py"
@@ -59,7 +60,7 @@ def test_resumed_run_equals_unbroken_run(tmp_path, shard_root, monkeypatch):
 
 def test_a_finished_run_is_not_run_again_and_keeps_the_best_epoch(tmp_path, shard_root, monkeypatch):
     scores = iter([500.0, 300.0, 400.0])
-    monkeypatch.setattr(training, "validation_mse", lambda *_: next(scores))
+    monkeypatch.setattr(training, "validation_loss", lambda *_: next(scores))
     first = run(tmp_path, shard_root)
     assert (first.summary["best_epoch"], first.summary["val_mse"], first.summary["epochs"]) == (2, 300.0, 3)
     again = run(tmp_path, shard_root)  # next(scores) would raise
@@ -68,7 +69,7 @@ def test_a_finished_run_is_not_run_again_and_keeps_the_best_epoch(tmp_path, shar
 
 def test_early_stopping_ends_a_run_that_gets_no_better(tmp_path, shard_root, monkeypatch):
     scores = iter([300.0, 400.0, 400.0, 400.0])
-    monkeypatch.setattr(training, "validation_mse", lambda *_: next(scores))
+    monkeypatch.setattr(training, "validation_loss", lambda *_: next(scores))
     config = TrainingConfig(32, epochs=9, batch_size=10, patience=2, compute="float32")
     assert run(tmp_path, shard_root, config).summary["epochs"] == 3
 
@@ -122,7 +123,8 @@ def test_the_average_follows_the_weights_and_decay_0_is_the_weights():
     for decay in (0.0, 0.75):
         network, average = SevenLayerNetwork(seed=1), SevenLayerNetwork(seed=1)
         before = network.to_arrays()
-        training.train_step(network, average, Adam(network.trainable_variables), L, ab, 0.1, decay, [0, 0], tf.float32)
+        optimizer, loss = Adam(network.trainable_variables), squared_loss(network.units)
+        training.train_step(network, average, optimizer, loss, L, ab, 0.1, decay, [0, 0], tf.float32)
         for name, array in network.to_arrays().items():
             expected = decay * before[name] + (1 - decay) * array
             np.testing.assert_allclose(average.to_arrays()[name], expected, atol=1e-6, err_msg=name)

@@ -20,7 +20,8 @@ def main():
     config = options.config
     initial = None
     if options.init:
-        initial = load_init(options.init, build_network(config.network, config.network_arguments()).to_arrays())
+        network = build_network(config.network, config.network_arguments(), config.seed)
+        initial = load_init(options.init, network.to_arrays(), config.objective)
     trained = train(config, options.source, options.run, initial)
     finish(options.name, trained, config, options.source, "tf_raw", options.out)
 

@@ -24,11 +24,11 @@ class RunState:
         self.best = {name: tf.Variable(variable, trainable=False) for name, variable in network.variables.items()}
         self.progress = {
             "step": 0,
-            "epoch_squares": 0.0,  # sum over the epoch's images so far of their squared error, CIE ab units
+            "epoch_sum": 0.0,  # over the epoch's images so far, of their loss as it is reported
             "epoch_images": 0,
             "wait_seconds": 0.0,
             "best_epoch": 0,
-            "best_val_mse": float("inf"),
+            "best_val": float("inf"),
             "history": [],
             "seconds": 0.0,
             "finished": False,

@@ -20,7 +20,9 @@ class TrainingConfig:
     """Everything that decides a run's weights, besides the shards and the machine."""
 
     resolution: int
-    network: str = "seven_layer"  # or "as_coded", "dense": see tf_raw/as_coded.py
+    network: str = "seven_layer"  # or "bins" (network.py), "as_coded", "dense" (as_coded.py)
+    objective: str = "l2"  # or "classification", "rebalanced": see losses.py
+    bins_at: int = 4  # of a bins network: the share of the size at which it predicts
     epochs: int = 12
     images_per_epoch: int = 0  # an epoch is what lies between two validations; 0: a pass over the training images
     batch_size: int = 64
@@ -42,14 +44,17 @@ class TrainingConfig:
 
     def network_arguments(self):
         """The part of the configuration that shapes the network, as plain values."""
-        if self.network != "seven_layer":
+        if self.network not in ("seven_layer", "bins"):
             return {}
-        return {field.name: getattr(self, field.name) for field in fields(SevenLayerArguments)}
+        body = {field.name: getattr(self, field.name) for field in fields(SevenLayerArguments)}
+        return body | ({"bins_at": self.bins_at} if self.network == "bins" else {})
 
     def to_dict(self):
         """Plain values by name."""
         return asdict(self)
 
+
+OBJECTIVES = ("l2", "classification", "rebalanced")
 
 PRESETS = {
     # Ours: batch 64 and a cosine from 0.003, as DESIGN.md measures.
@@ -98,6 +103,7 @@ def parse_options(description, resolution):
     """Read the command line of 03 or 04."""
     parser = training_parser(description)
     parser.add_argument("--preset", choices=PRESETS, default="best", help="hyperparameters: ours, or the report's")
+    parser.add_argument("--objective", choices=OBJECTIVES, default="l2", help="what is learnt: see the README")
     parser.add_argument("--images-per-epoch", type=positive(int), help="images between validations (default: all)")
     parser.add_argument("--dropout", type=share, help="after each of the seven layers")
     parser.add_argument("--dilation", type=positive(int), help="of conv4 to conv6")
@@ -111,6 +117,16 @@ def parse_options(description, resolution):
     arguments.network = network
     if network != "seven_layer" and (arguments.preset != "best" or arguments.dropout or arguments.dilation):
         parser.error("--preset, --dropout and --dilation are for the seven-layer network: leave them out")
-    kind = ("l2" if arguments.preset == "best" else arguments.preset) if network == "seven_layer" else network
-    config = TrainingConfig(resolution, network, **NETWORKS[network], **PRESETS[arguments.preset])
+    if arguments.objective != "l2":
+        if network != "seven_layer" or arguments.preset != "best":
+            parser.error(f"--objective {arguments.objective} is ours: leave --network and --preset out")
+        arguments.network = network = "bins"
+    kind = (
+        arguments.objective
+        if network == "bins"
+        else ("l2" if arguments.preset == "best" else arguments.preset)
+        if network == "seven_layer"
+        else network
+    )
+    config = TrainingConfig(resolution, network, **NETWORKS.get(network, {}), **PRESETS[arguments.preset])
     return resolve(arguments, config, f"{kind}_{resolution}", DEMONSTRATION)

@@ -16,6 +16,7 @@ It is fully convolutional: the same weights take any S divisible by 4.
 import numpy as np
 import tensorflow as tf
 
+from preprocessing.ab_bins import bin_centres
 from preprocessing.lab import UNIT_RANGE
 from tf_raw.config import SevenLayerArguments
 from tf_raw.layers import batch_norm, conv2d, conv2d_transpose, dropout, he_normal
@@ -34,31 +35,19 @@ DILATED = ("conv4", "conv5", "conv6")  # by `dilation`: what table 1 calls "dila
 BATCH_NORM_PARTS = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
-class SevenLayerNetwork(Network):
-    """L in [-1, 1], (N, S, S, 1) -> ab in [-1, 1], (N, S, S, 2)."""
+class Body(Network):
+    """The report's layers without an output, which a subclass adds."""
 
     units = UNIT_RANGE
 
-    def __init__(self, arguments=SevenLayerArguments(), seed=0):  # noqa: B008 - frozen
+    def __init__(self, arguments):
         super().__init__()
         self.arguments = arguments
-        random = np.random.default_rng(seed)
-        channels = 1
-        for name, filters, stride, operation in LAYERS:
-            self._add_kernel(name, channels, filters, stride, operation, random)
-            self.add(f"{name}/gamma", np.ones(filters))
-            self.add(f"{name}/beta", np.zeros(filters))
-            self.add(f"{name}/moving_mean", np.zeros(filters), trainable=False)
-            self.add(f"{name}/moving_variance", np.ones(filters), trainable=False)
-            channels = filters
-        self._add_kernel(
-            "output", channels, 2, 2, "deconv", random, scale=0.1
-        )  # starts near gray, where tanh is straight
-        self.add("output/bias", np.zeros(2))
 
-    def __call__(self, L, training=False, seed=(0, 0), compute_dtype=tf.float32):
+    def body(self, L, layers, training, seed, compute_dtype):
+        """Forward pass through `layers`, some first ones of LAYERS."""
         x = tf.cast(L, compute_dtype)  # (N, S, S, 1)
-        for index, (name, _, stride, operation) in enumerate(LAYERS):
+        for index, (name, _, stride, operation) in enumerate(layers):
             kernel = self.variables[f"{name}/kernel"]
             if operation == "conv":
                 x = conv2d(x, kernel, stride, self.arguments.dilation if name in DILATED else 1)
@@ -69,9 +58,19 @@ class SevenLayerNetwork(Network):
             x = batch_norm(x, *statistics, training)
             if training and self.arguments.dropout:
                 x = dropout(x, self.arguments.dropout, [seed[0], seed[1] * len(LAYERS) + index])
-        # x is (N, S / 2, S / 2, 128)
-        x = conv2d_transpose(x, self.variables["output/kernel"], 2)
-        return tf.tanh(tf.cast(x, tf.float32) + self.variables["output/bias"])
+        return x
+
+    def add_body(self, layers, random):
+        """Create the variables of `layers` and return the channels of the last."""
+        channels = 1
+        for name, filters, stride, operation in layers:
+            self._add_kernel(name, channels, filters, stride, operation, random)
+            self.add(f"{name}/gamma", np.ones(filters))
+            self.add(f"{name}/beta", np.zeros(filters))
+            self.add(f"{name}/moving_mean", np.zeros(filters), trainable=False)
+            self.add(f"{name}/moving_variance", np.ones(filters), trainable=False)
+            channels = filters
+        return channels
 
     def _add_kernel(self, name, channels, filters, stride, operation, random, scale=1.0):
         if operation == "conv":
@@ -81,3 +80,42 @@ class SevenLayerNetwork(Network):
             side, shape = self.arguments.deconv_kernel, (*[self.arguments.deconv_kernel] * 2, filters, channels)
             fan_in = side**2 * channels / stride**2  # each output pixel meets that many inputs
         self.add(f"{name}/kernel", scale * he_normal(shape, fan_in, random))
+
+
+class SevenLayerNetwork(Body):
+    """L in [-1, 1], (N, S, S, 1) -> ab in [-1, 1], (N, S, S, 2)."""
+
+    def __init__(self, arguments=SevenLayerArguments(), seed=0):  # noqa: B008 - frozen
+        super().__init__(arguments)
+        random = np.random.default_rng(seed)
+        channels = self.add_body(LAYERS, random)
+        # starts near gray, where tanh is straight
+        self._add_kernel("output", channels, 2, 2, "deconv", random, scale=0.1)
+        self.add("output/bias", np.zeros(2))
+
+    def __call__(self, L, training=False, seed=(0, 0), compute_dtype=tf.float32):
+        x = self.body(L, LAYERS, training, seed, compute_dtype)  # (N, S / 2, S / 2, 128)
+        x = conv2d_transpose(x, self.variables["output/kernel"], 2)
+        return tf.tanh(tf.cast(x, tf.float32) + self.variables["output/bias"])
+
+
+class BinsNetwork(Body):
+    """L in [-1, 1], (N, S, S, 1) -> logits of Q ab bins, (N, S / bins_at, S / bins_at, Q) (ours, after Zhang et al. 2016).
+
+    The report's body up to conv6 with a 1x1 convolution where the paper predicts, at a quarter of the size; at half the
+    size (`bins_at` 2) it stands on conv7.
+    """
+
+    def __init__(self, arguments=SevenLayerArguments(), bins_at=4, seed=0):  # noqa: B008 - frozen
+        super().__init__(arguments)
+        self._layers = LAYERS if bins_at == 2 else LAYERS[:-1]
+        random = np.random.default_rng(seed)
+        channels = self.add_body(self._layers, random)
+        bins = len(bin_centres())
+        self.add("output/kernel", 0.1 * he_normal((1, 1, channels, bins), channels, random))
+        self.add("output/bias", np.zeros(bins))
+
+    def __call__(self, L, training=False, seed=(0, 0), compute_dtype=tf.float32):
+        x = self.body(L, self._layers, training, seed, compute_dtype)
+        x = conv2d(x, self.variables["output/kernel"])
+        return tf.cast(x, tf.float32) + self.variables["output/bias"]

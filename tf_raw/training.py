@@ -19,28 +19,27 @@ from preprocessing.options import TrainedNetwork, check_same_run, run_settings
 from tf_raw.adam import Adam
 from tf_raw.build import build_network
 from tf_raw.checkpoints import RunState
-from tf_raw.losses import squared_l2
+from tf_raw.losses import build_loss
 
 CHECKPOINT_SECONDS = 120
 VALIDATION_BATCH = 100
 COMPUTE_TYPES = {"float32": tf.float32, "bfloat16": tf.bfloat16}
 
 
-def to_network_units(units, L, ab):
-    """8-bit codes -> float32 L and ab in a network's `units`."""
-    return units.lightness_from_code(tf.cast(L, tf.float32)), units.ab_from_code(tf.cast(ab, tf.float32))
-
-
-def train_step(network, average, optimizer, L, ab, learning_rate, average_decay, seed, compute_dtype):
+def train_step(network, average, optimizer, loss, L, ab, learning_rate, average_decay, seed, compute_dtype):
     """One step of Adam on one batch of 8-bit L and ab, and of `average` after it; the batch's loss before it."""
-    L, ab_true = to_network_units(network.units, L, ab)
     with tf.GradientTape() as tape:
-        ab_pred = network(L, training=True, seed=seed, compute_dtype=compute_dtype)
-        loss = squared_l2(ab_true, ab_pred)
+        output = network(to_units(network, L), training=True, seed=seed, compute_dtype=compute_dtype)
+        value = loss.of(ab, output)
     variables = network.trainable_variables
-    optimizer.apply(tape.gradient(loss, variables), learning_rate)
+    optimizer.apply(tape.gradient(value, variables), learning_rate)
     average.move_towards(network, 1 - average_decay)
-    return loss
+    return value
+
+
+def to_units(network, L):
+    """8-bit L -> float32 L in a network's units."""
+    return network.units.lightness_from_code(tf.cast(L, tf.float32))
 
 
 def learning_rate_at(step, config, total_steps):
@@ -58,13 +57,12 @@ def average_decay_at(step, config):
     return min(config.average_decay, (step + 1) / (step + 10))
 
 
-def validation_mse(predict, units, val):
-    """Mean squared error over a split, in CIE ab units squared; `predict` maps L to ab in a network's `units`."""
-    squares = 0.0
+def validation_loss(predict, loss, val):
+    """The loss over a split, as it is reported; `predict` maps 8-bit L to a network's output."""
+    total = 0.0
     for L, ab in in_order(val.L, val.ab, VALIDATION_BATCH):
-        L, ab_true = to_network_units(units, L, ab)
-        squares += float(squared_l2(ab_true, predict(L))) * len(ab)
-    return squares / len(val.ab) * units.ab_scale**2
+        total += float(loss.of(tf.constant(ab), predict(tf.constant(L)))) * len(ab)
+    return total / len(val.ab) * loss.scale
 
 
 def train(config, source, folder, initial=None, root="shards"):
@@ -103,24 +101,25 @@ def train(config, source, folder, initial=None, root="shards"):
         if state.restore():
             print(f"going on with {folder} from step {state.progress['step']}")
         if "compute" not in state.progress:
-            state.progress["compute"] = choose_compute(config)
+            state.progress["compute"] = choose_compute(config, source, root)
         if not state.progress["finished"]:
-            _loop(config, network, average, state, batches, val, folder)
+            loss = build_loss(config, network.units, source, root)
+            _loop(config, network, average, loss, state, batches, val, folder)
     return TrainedNetwork(
         {name: variable.numpy() for name, variable in state.best.items()},
         config.network_arguments(),
-        _summary(state.progress, batches),
+        _summary(state.progress, batches, "mse" if config.objective == "l2" else "cross_entropy"),
         state.progress["history"],
     )
 
 
-def _loop(config, network, average, state, batches, val, folder):
+def _loop(config, network, average, loss, state, batches, val, folder):
     """Go through the epochs that are left; the order of things within a step is the order in which they stand."""
     progress, steps = state.progress, steps_per_epoch(config, batches)
     total_steps = config.epochs * steps
     compute_dtype = COMPUTE_TYPES[progress["compute"]]
-    step_function = compiled_step(network, average, state.optimizer, compute_dtype)
-    predict = tf.function(lambda L: average(L, compute_dtype=compute_dtype), reduce_retracing=True)
+    step_function = compiled_step(network, average, state.optimizer, loss, compute_dtype)
+    predict = tf.function(lambda L: average(to_units(average, L), compute_dtype=compute_dtype), reduce_retracing=True)
     summaries = tf.summary.create_file_writer(str(folder / "tensorboard"))
     stop = StopRequest()
     saved = resumed = time.monotonic()
@@ -135,20 +134,22 @@ def _loop(config, network, average, state, batches, val, folder):
             waiting = time.monotonic()
             L, ab = next(stream)
             progress["wait_seconds"] += time.monotonic() - waiting
-            loss = float(step_function(L, ab, rate, average_decay_at(step, config), [config.seed, step]))
-            if not math.isfinite(loss):
-                raise UserError(f"the loss is {loss} at step {step}: start a new --run with a lower --learning-rate")
+            value = float(step_function(L, ab, rate, average_decay_at(step, config), [config.seed, step]))
+            if not math.isfinite(value):
+                raise UserError(f"the loss is {value} at step {step}: start a new --run with a lower --learning-rate")
             progress["step"] += 1
-            progress["epoch_squares"] += loss * network.units.ab_scale**2 * len(L)
+            progress["epoch_sum"] += value * loss.scale * len(L)
             progress["epoch_images"] += len(L)
             progress["seconds"] = seconds_before + time.monotonic() - resumed
-            bar.set_postfix_str(f"mse {progress['epoch_squares'] / progress['epoch_images']:.1f}", refresh=False)
+            bar.set_postfix_str(f"{loss.name} {progress['epoch_sum'] / progress['epoch_images']:.4g}", refresh=False)
             bar.update(len(L))
             epoch_ended = progress["step"] % steps == 0
             if epoch_ended:
                 bar.close()
                 bar = None
-                _end_epoch(config, state, validation_mse(predict, network.units, val), rate, folder, summaries, steps)
+                _end_epoch(
+                    config, state, loss.name, validation_loss(predict, loss, val), rate, folder, summaries, steps
+                )
             if config.checkpoints and (epoch_ended or stop.requested or time.monotonic() - saved > CHECKPOINT_SECONDS):
                 state.save()
                 saved = time.monotonic()
@@ -158,12 +159,12 @@ def _loop(config, network, average, state, batches, val, folder):
                 raise KeyboardInterrupt
 
 
-def compiled_step(network, average, optimizer, compute_dtype):
+def compiled_step(network, average, optimizer, loss, compute_dtype):
     """`train_step` under `tf.function`: a function of 8-bit L and ab (arrays), learning rate, average's decay and seed."""
 
     @tf.function(reduce_retracing=True)
     def compiled(L, ab, learning_rate, average_decay, seed):
-        return train_step(network, average, optimizer, L, ab, learning_rate, average_decay, seed, compute_dtype)
+        return train_step(network, average, optimizer, loss, L, ab, learning_rate, average_decay, seed, compute_dtype)
 
     def call(L, ab, learning_rate, average_decay, seed):
         rates = tf.constant(learning_rate, tf.float32), tf.constant(average_decay, tf.float32)
@@ -191,7 +192,7 @@ def _epoch_bar(config, steps, step):
     )
 
 
-def _end_epoch(config, state, val_mse, rate, folder, summaries, steps):
+def _end_epoch(config, state, name, val_loss, rate, folder, summaries, steps):
     progress = state.progress
     epoch = progress["step"] // steps
     row = {
@@ -200,22 +201,23 @@ def _end_epoch(config, state, val_mse, rate, folder, summaries, steps):
         "seconds": round(progress["seconds"], 1),
         "wait_share": round(progress["wait_seconds"] / max(progress["seconds"], 1e-9), 5),
         "learning_rate": rate,
-        "train_mse": progress["epoch_squares"] / progress["epoch_images"],
-        "val_mse": val_mse,
+        f"train_{name}": progress["epoch_sum"] / progress["epoch_images"],
+        f"val_{name}": val_loss,
     }
     progress["history"].append(row)
-    progress.update(epoch_squares=0.0, epoch_images=0)
-    if val_mse < progress["best_val_mse"]:
-        progress.update(best_val_mse=val_mse, best_epoch=epoch)
+    progress.update(epoch_sum=0.0, epoch_images=0)
+    if val_loss < progress["best_val"]:
+        progress.update(best_val=val_loss, best_epoch=epoch)
         state.keep_best()
     progress["finished"] = epoch >= config.epochs or epoch - progress["best_epoch"] >= config.patience
     print(
-        f"epoch {epoch}: train {row['train_mse']:.2f}, val {val_mse:.2f} (best {progress['best_val_mse']:.2f}), CIE ab squared"
+        f"epoch {epoch}: {name} {row[f'train_{name}']:.5g} in training, {val_loss:.5g} on val "
+        f"(best {progress['best_val']:.5g})"
     )
     write_log(folder / "log.csv", progress["history"])
     with summaries.as_default(step=epoch):
-        for name in ("learning_rate", "train_mse", "val_mse"):
-            tf.summary.scalar(name, row[name])
+        for key in ("learning_rate", f"train_{name}", f"val_{name}"):
+            tf.summary.scalar(key, row[key])
     summaries.flush()
 
 
@@ -228,20 +230,21 @@ def write_log(path, history):
     write_atomically(path, text.getvalue().encode())
 
 
-def choose_compute(config):
+def choose_compute(config, source, root="shards"):
     """Resolve "auto": time some steps of each type on this machine and keep the faster."""
     if config.compute != "auto":
         return config.compute
-    seconds = {name: _time_steps(config, dtype) for name, dtype in COMPUTE_TYPES.items()}
+    seconds = {name: _time_steps(config, dtype, source, root) for name, dtype in COMPUTE_TYPES.items()}
     fastest = min(seconds, key=seconds.get)
     rates = ", ".join(f"{name} {config.batch_size / each:.0f} images/s" for name, each in seconds.items())
     print(f"compute: {fastest} ({rates})")
     return fastest
 
 
-def _time_steps(config, compute_dtype, steps=5):
+def _time_steps(config, compute_dtype, source, root, steps=5):
     network, average = (build_network(config.network, config.network_arguments()) for _ in range(2))
-    step_function = compiled_step(network, average, Adam(network.trainable_variables), compute_dtype)
+    loss = build_loss(config, network.units, source, root)
+    step_function = compiled_step(network, average, Adam(network.trainable_variables), loss, compute_dtype)
     random = np.random.default_rng(0)
     L, ab = (
         random.integers(0, 256, (config.batch_size, config.resolution, config.resolution, channels), np.uint8)
@@ -255,9 +258,10 @@ def _time_steps(config, compute_dtype, steps=5):
     return min(seconds[2:])  # the first two build the graph
 
 
-def _summary(progress, batches):
+def _summary(progress, batches, loss_name):
     return {
-        "val_mse": progress["best_val_mse"],
+        "loss": loss_name,
+        f"val_{loss_name}": progress["best_val"],
         "best_epoch": progress["best_epoch"],
         "epochs": len(progress["history"]),
         "images_seen": progress["step"] * batches.batch_size,

@@ -1,0 +1,74 @@
+"""From a distribution over ab bins to colours: the annealed mean of Zhang et al. 2016 (section 2.3), its spread, samples."""
+
+import cv2
+import numpy as np
+
+from preprocessing.ab_bins import bin_centres
+
+TEMPERATURE = 0.38  # Zhang et al. 2016, section 2.3
+
+
+def softmax(logits):
+    """(..., Q) -> the distribution, float32."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def upsample(distribution, side):
+    """One photograph's distribution to its full size, bilinear: (s, s, Q) -> (side, side, Q) float32."""
+    return cv2.resize(distribution, (side, side), interpolation=cv2.INTER_LINEAR)
+
+
+def anneal(distribution, temperature):
+    """Sharpen a distribution: z^(1/T), normalised (equation 5). T = 1 leaves it, T -> 0 leaves its mode."""
+    logarithms = np.log(np.maximum(distribution, 1e-12))
+    return softmax(logarithms / np.float32(temperature))
+
+
+def mean_colour(distribution):
+    """(..., Q) -> (..., 2) CIE ab, the expected colour."""
+    return distribution @ bin_centres()
+
+
+def entropy(distribution):
+    """(..., Q) -> (...) in nats: how uncertain the colour is."""
+    return -(distribution * np.log(np.maximum(distribution, 1e-12))).sum(axis=-1)
+
+
+def sample(distribution, temperature, random, smoothness=0.15):
+    """Draw one plausible colouring: a colour of each pixel's distribution, alike in pixels that are near.
+
+    A smooth random field with values uniform in [0, 1) is read through each pixel's cumulative distribution along the
+    first principal axis of its colours' order (bins sorted by hue), so that neighbours move through their distributions
+    together; what comes out is the mean of a narrow part of it.
+
+    Parameters
+    ----------
+    distribution : (S, S, Q) float32
+    smoothness : share of the side over which the field varies
+
+    Returns
+    -------
+    ab : (S, S, 2) float32, CIE ab units
+    """
+    side = distribution.shape[0]
+    noise = random.standard_normal((side, side)).astype(np.float32)
+    field = cv2.GaussianBlur(noise, (0, 0), smoothness * side, borderType=cv2.BORDER_REFLECT)
+    offset = random.standard_normal()
+    uniform = _normal_to_uniform((field - field.mean()) / (field.std() + 1e-9) * 0.5 + offset)
+    centres = bin_centres()
+    order = np.argsort(np.arctan2(centres[:, 1], centres[:, 0]) + 10 * (np.hypot(*centres.T) < 1), kind="stable")
+    annealed = anneal(distribution, temperature)[..., order]
+    middle = np.cumsum(annealed, axis=-1) - annealed / 2
+    window = np.exp(-np.square(middle - uniform[..., None]) / (2 * WINDOW**2)) * annealed
+    window /= window.sum(axis=-1, keepdims=True)
+    return (window @ centres[order]).astype(np.float32)
+
+
+WINDOW = 0.1  # of the cumulative distribution that one sample averages
+
+
+def _normal_to_uniform(values):
+    from scipy.special import ndtr
+
+    return ndtr(values).astype(np.float32)

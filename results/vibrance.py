@@ -1,0 +1,58 @@
+"""Vibrance: chroma scaled by a factor and held inside the RGB gamut at each pixel's lightness, hue kept."""
+
+import functools
+
+import numpy as np
+
+HUES = 720  # half a degree each
+STEPS = 14  # of the bisection: 181 / 2^14, a hundredth of a CIE unit
+MOST_CHROMA = 181.0  # CIE ab units; no 8-bit ab is farther out
+TOLERANCE = 1e-3  # of linear RGB outside [0, 1]
+
+
+def in_gamut(L, ab):
+    """Whether colours are inside the RGB gamut: L* (...) and CIE ab (..., 2), float -> (...) bool."""
+    y = (L + 16) / 116
+    xyz = np.stack([y + ab[..., 0] / 500, y, y - ab[..., 1] / 200], axis=-1)
+    xyz = np.where(xyz > 6 / 29, xyz**3, 3 * (6 / 29) ** 2 * (xyz - 4 / 29)) * (0.950456, 1.0, 1.088754)
+    rgb = xyz @ XYZ_TO_RGB.T
+    return ((rgb >= -TOLERANCE) & (rgb <= 1 + TOLERANCE)).all(axis=-1)
+
+
+XYZ_TO_RGB = np.array(  # OpenCV's, for the D65 white above (docs.opencv.org, color conversions)
+    [[3.240479, -1.53715, -0.498535], [-0.969256, 1.875991, 0.041556], [0.055648, -0.204043, 1.057311]]
+)
+
+
+@functools.cache
+def most_chroma():
+    """The largest chroma inside the gamut for each 8-bit L and each half degree of hue: (256, HUES) float32."""
+    L = np.arange(256)[:, None] * 100 / 255 + np.zeros(HUES)
+    angle = np.arange(HUES) * 2 * np.pi / HUES
+    direction = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    low, high = np.zeros(L.shape), np.full(L.shape, MOST_CHROMA)
+    for _ in range(STEPS):
+        middle = (low + high) / 2
+        inside = in_gamut(L, middle[..., None] * direction)
+        low, high = np.where(inside, middle, low), np.where(inside, high, middle)
+    return low.astype(np.float32)
+
+
+def with_vibrance(L, ab, factor):
+    """Scale the chroma of `ab` and pull what leaves the gamut back along its hue.
+
+    Parameters
+    ----------
+    L : ndarray of uint8, shape (..., 1)
+    ab : ndarray of float32, shape (..., 2), CIE ab units
+    factor : float; 1 only pulls back
+
+    Returns
+    -------
+    ab : ndarray of float32, shape (..., 2)
+    """
+    chroma = np.hypot(ab[..., 0], ab[..., 1])
+    hue = np.rint(np.arctan2(ab[..., 1], ab[..., 0]) * HUES / (2 * np.pi)).astype(int) % HUES
+    wanted = chroma * np.float32(factor)
+    kept = np.minimum(wanted, most_chroma()[L[..., 0], hue])
+    return ab * (kept / np.maximum(chroma, 1e-6))[..., None]
