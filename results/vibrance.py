@@ -7,7 +7,7 @@ import numpy as np
 HUES = 720  # half a degree each
 STEPS = 14  # of the bisection: 181 / 2^14, a hundredth of a CIE unit
 MOST_CHROMA = 181.0  # CIE ab units; no 8-bit ab is farther out
-TOLERANCE = 1e-3  # of linear RGB outside [0, 1]
+TOLERANCE = 1e-4  # of linear RGB outside [0, 1]: a third of an 8-bit level where it is steepest
 
 
 def in_gamut(L, ab):
