@@ -6,6 +6,7 @@ Out: with data, rows in results/evaluation.json; without, the embedded photograp
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from preprocessing.front_door import add_data_argument, run
@@ -60,6 +61,11 @@ def evaluate_source(source, colorizers):
             "source_mean": (source_mean(source, side, test.id) if has_train else None, 0),
             "random": (random_colours(test.ab), 0),
             **{c.name: (c.predict_ab, c.parameters) for c in chosen},
+            **{
+                f"{c.name}+vibrance": (partial(c.predict_ab, vibrance=c.vibrance), c.parameters)
+                for c in chosen
+                if "vibrance" in c.attributes
+            },
         }
         models = {name: model for name, model in models.items() if model[0]}
         for name, (predict, parameters) in models.items():
@@ -67,7 +73,7 @@ def evaluate_source(source, colorizers):
             head = {"model": name, "data": source, "resolution": side, "split": "test"}
             rows.append({**head, **scores, "parameters": parameters})
             print(
-                f"{source} {side:3} {name:10} MSE {scores['mse']:7.2f}  AuC {scores['auc']:.4f}  "
+                f"{source} {side:3} {name:18} MSE {scores['mse']:7.2f}  AuC {scores['auc']:.4f}  "
                 f"rebalanced {scores['auc_rebalanced']:.4f}  colourfulness {scores['colorfulness_ratio']:.3f}"
             )
     return rows, {source: described}

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from preprocessing.lab import cie_ab
 from preprocessing.shards import read_manifest, read_split
+from results.choose import choose_on_val
 from results.curve import write_curve
 from results.grid import draw_grid, triples
-from results.predict import load_colorizer
+from results.predict import colorizer_from
 from results.weights import LOCAL, SHIPPED, Weights, describe, save_weights
 
 GRID_PHOTOGRAPHS = 8
@@ -24,6 +25,8 @@ def finish(name, trained, config, source, framework, out=None, root="shards"):
     path = Path(out) if out else LOCAL / f"{name}.h5"
     manifest = read_manifest(source, root)
     attributes = describe(framework, trained.arguments, config, manifest, trained.summary)
+    colorizer = colorizer_from(Weights(trained.arrays, attributes), path)
+    attributes |= choose_on_val(colorizer, read_split(source, config.resolution, "val", root))
     save_weights(path, Weights(trained.arrays, attributes))
     loss = trained.summary["loss"]
     print(f"weights: {path} (validation {loss} {trained.summary[f'val_{loss}']:.4g})")
@@ -35,5 +38,5 @@ def finish(name, trained, config, source, framework, out=None, root="shards"):
     if len(test.L):
         L, ab = test.L[:GRID_PHOTOGRAPHS], test.ab[:GRID_PHOTOGRAPHS]
         grid_path = Path("results/local") / f"{path.stem}-test.png"
-        draw_grid(triples(L, cie_ab(ab), load_colorizer(path).predict_ab(L)), grid_path)
+        draw_grid(triples(L, cie_ab(ab), colorizer.predict_ab(L)), grid_path)
         print(f"test photographs: {grid_path}")

@@ -7,6 +7,8 @@ import numpy as np
 
 from preprocessing.files import UserError
 from preprocessing.lab import Units
+from results.decode import TEMPERATURE, anneal, mean_colour, softmax, upsample
+from results.vibrance import with_vibrance
 from results.weights import Weights, check_fit, find_weights, load_weights
 
 BATCH = 64
@@ -22,14 +24,31 @@ class Colorizer:
     attributes: dict
     units: Units
     mirror_average: bool  # whether a prediction is the mean over the picture and its mirror image
-    _forward: object  # L in `units`, float32 array -> ab in `units`, array
+    _forward: object  # L in `units`, float32 array -> ab in `units`, or logits of the ab bins, array
 
-    def predict_ab(self, L):
+    @property
+    def predicts_bins(self):
+        """Whether the network gives a distribution over ab bins (objectives "classification" and "rebalanced")."""
+        return self.attributes.get("objective", "l2") != "l2"
+
+    @property
+    def vibrance(self):
+        """The factor of chroma that matches the colourfulness of the truth on `val` (an L2 network's; else 1)."""
+        return self.attributes.get("vibrance", 1.0)
+
+    @property
+    def temperature(self):
+        """The temperature of a bins network's annealed mean, chosen on `val`."""
+        return self.attributes.get("temperature", TEMPERATURE)
+
+    def predict_ab(self, L, temperature=None, vibrance=None):
         """Predict colours.
 
         Parameters
         ----------
         L : ndarray of uint8, shape (N, S, S, 1); S is `resolution`, or any other side divisible by 4
+        temperature : float, optional, of the annealed mean; for a bins network only
+        vibrance : float, optional; a factor of chroma, held inside the RGB gamut
 
         Returns
         -------
@@ -37,12 +56,28 @@ class Colorizer:
         """
         ab = np.empty((*L.shape[:3], 2), np.float32)
         for start in range(0, len(L), BATCH):
-            batch = self.units.lightness_from_code(L[start : start + BATCH].astype(np.float32))
-            own = np.asarray(self._forward(batch))
-            if self.mirror_average:
-                own = (own + np.asarray(self._forward(batch[:, :, ::-1]))[:, :, ::-1]) / 2
-            ab[start : start + BATCH] = self.units.cie_ab(own)
-        return ab
+            rows = slice(start, start + BATCH)
+            if self.predicts_bins:
+                each = self.predict_distributions(L[rows])
+                ab[rows] = [mean_colour(anneal(bins, temperature or self.temperature)) for bins in each]
+            else:
+                ab[rows] = self.units.cie_ab(self._output(L[rows]))
+        return ab if vibrance is None else with_vibrance(L, ab, vibrance)
+
+    def predict_distributions(self, L):
+        """Yield each photograph's distribution over ab bins at its full size, (S, S, Q) float32."""
+        for start in range(0, len(L), BATCH):
+            for distribution in self._output(L[start : start + BATCH]):
+                yield upsample(distribution, L.shape[1])
+
+    def _output(self, L):
+        """ab in `units`, or distributions over the bins at the network's own size."""
+        batch = self.units.lightness_from_code(L.astype(np.float32))
+        sides = [batch, batch[:, :, ::-1]] if self.mirror_average else [batch]
+        outputs = [np.asarray(self._forward(side)) for side in sides]
+        if self.predicts_bins:
+            outputs = [softmax(logits) for logits in outputs]
+        return (outputs[0] + outputs[1][:, :, ::-1]) / 2 if self.mirror_average else outputs[0]
 
 
 def load_colorizer(name_or_path):
@@ -77,6 +112,7 @@ def colorizer_of(trained, config, framework, name):
     attributes = {
         "framework": framework,
         "network": config.network,
+        "objective": config.objective,
         "arguments": trained.arguments,
         "config": config.to_dict(),
         "resolution": config.resolution,
