@@ -305,9 +305,20 @@ def _add_progress(count):
         _progress.value += count
 
 
+def _manifest_head(source, crops):
+    """What shards must have in common to go on with a build."""
+    return {
+        "schema": SCHEMA,
+        "source": source.name,
+        "fingerprint": source.fingerprint,
+        "crops": crops,
+        "shard_images": SHARD_IMAGES,
+    }
+
+
 def _begin_manifest(folder, source, crops):
     """Note what is being built; shards of another list of photographs or other crops are removed first."""
-    head = {"schema": SCHEMA, "source": source.name, "fingerprint": source.fingerprint, "crops": crops}
+    head = _manifest_head(source, crops)
     path = folder / "manifest.json"
     try:
         before = json.loads(path.read_text())
@@ -330,10 +341,7 @@ def _finish_manifest(folder, source, crops, splits, resolutions, seconds):
     }
     seen = [log for (_, side), each in logs.items() if side == resolutions[0] for log in each]
     manifest = {
-        "schema": SCHEMA,
-        "source": source.name,
-        "fingerprint": source.fingerprint,
-        "crops": crops,
+        **_manifest_head(source, crops),
         "complete": True,
         "photographs": {split: sum(len(block.photographs) for block in blocks) for split, blocks in splits.items()},
         "skipped": {id: reason for log in seen for id, reason in log["skipped"]},
