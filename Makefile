@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: results test check lint bench table1 errata
+.PHONY: results test check lint bench table1 errata tradeoff
 .DELETE_ON_ERROR:
 
 results: .venv/installed
@@ -31,6 +31,9 @@ table1: .venv/installed
 errata: .venv/installed
 	$(BIN)/python results/errata.py $(if $(DATA),--data $(DATA)) $(if $(DATA_128),--data-128 $(DATA_128)) \
 	  $(if $(PUBLISHED),--published $(PUBLISHED))
+
+tradeoff: .venv/installed
+	$(BIN)/python results/tradeoff.py $(if $(DATA),--data $(DATA))
 
 # OpenCV's usual wheel needs the system's libGL; on a bare server its headless twin takes its place.
 .venv/installed: setup.py

@@ -2,7 +2,9 @@
 
 In:  the embedded photographs' shards and the shipped weights (`--data`: more photographs, into ignored files).
 Out: results/figures/result32.png (gray | truth | predicted), result64.png (predicted | truth), result128.png, and
-     ranked32.png, ranked64.png, ranked128.png: the best, median and worst test photographs.
+     ranked32.png, ranked64.png, ranked128.png: the best, median and worst test photographs. Where the rebalanced
+     networks are there, vivid32.png, vivid64.png, vivid128.png (gray | truth | L2 | rebalanced), and possible64.png and
+     the like (three samples of the distribution and its entropy).
      Half a minute. `--as-published` draws the 64 figure with red and blue exchanged, as the original did.
 """
 
@@ -12,6 +14,7 @@ from pathlib import Path
 from preprocessing.front_door import add_data_argument, run
 
 PHOTOGRAPHS = 24  # of a source named by --data
+POSSIBLE = 8
 RANKED = 4  # best, median and worst each; two of the eight embedded ones
 
 
@@ -44,6 +47,10 @@ def draw_source(source, folder, as_published):
         test = read_split(source, side, "test")
         colorizer = load_colorizer(f"l2_{side}")
         draw_ranked(test, colorizer, folder / f"ranked{side}{suffix}.png")
+        if f"rebalanced_{side}" in shipped_names():
+            rebalanced = load_colorizer(f"rebalanced_{side}")
+            draw_vivid(test, colorizer, rebalanced, folder / f"vivid{side}{suffix}.png")
+            draw_possible(test, rebalanced, folder / f"possible{side}{suffix}.png")
         L, ab_true = test.L[:PHOTOGRAPHS], cie_ab(test.ab[:PHOTOGRAPHS])
         ab_pred = colorizer.predict_ab(L)
         name = f"result{side}{suffix}"
@@ -72,6 +79,41 @@ def draw_ranked(test, colorizer, path):
     rows, titles = best_median_worst(test.L, test.ab, colorizer.predict_ab, count)
     L = test.L[rows]
     draw_grid(triples(L, cie_ab(test.ab[rows]), colorizer.predict_ab(L)), path, row_titles=titles)
+    print(f"figure: {path}")
+
+
+def draw_vivid(test, l2, rebalanced, path):
+    """Draw gray | truth | L2 | rebalanced."""
+    from preprocessing.lab import cie_ab, lab_to_bgr
+    from results.grid import draw_grid, triples
+
+    L = test.L[:PHOTOGRAPHS]
+    columns = triples(L, cie_ab(test.ab[:PHOTOGRAPHS]), l2.predict_ab(L))
+    columns["L2"] = columns.pop("Predicted")
+    columns["Rebalanced"] = lab_to_bgr(L, rebalanced.predict_ab(L))
+    draw_grid(columns, path)
+    print(f"figure: {path}")
+
+
+def draw_possible(test, colorizer, path):
+    """Draw truth | mean | three samples of the distribution | its entropy, black for certain."""
+    import numpy as np
+
+    from preprocessing.lab import cie_ab, lab_to_bgr
+    from results.decode import anneal, entropy, mean_colour, sample
+    from results.grid import draw_grid
+
+    L = test.L[:POSSIBLE]
+    each = list(colorizer.predict_distributions(L))
+    temperature = colorizer.temperature
+    mean = np.array([mean_colour(anneal(distribution, temperature)) for distribution in each])
+    columns = {"Ground truth": lab_to_bgr(L, cie_ab(test.ab[:POSSIBLE])), "Mean": lab_to_bgr(L, mean)}
+    for seed in range(1, 4):
+        drawn = [sample(distribution, temperature, np.random.default_rng(seed)) for distribution in each]
+        columns[f"Sample {seed}"] = lab_to_bgr(L, np.array(drawn))
+    certain_to_not = np.array([entropy(distribution) for distribution in each]) / np.log(each[0].shape[-1])
+    columns["Entropy"] = np.rint(255 * np.clip(certain_to_not, 0, 1)).astype(np.uint8)[..., None].repeat(3, axis=-1)
+    draw_grid(columns, path)
     print(f"figure: {path}")
 
 

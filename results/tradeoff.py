@@ -1,0 +1,91 @@
+"""`make tradeoff`: what colour costs, colourfulness against AuC over temperature and over vibrance, on `val` at 64 px.
+
+In:  the shards of `--data`, and the weights of an L2 and a bins network (default: the shipped l2_64 and rebalanced_64).
+Out: results/tradeoff.json and results/figures/tradeoff.png; a few minutes on two cores.
+"""
+
+import argparse
+import io
+import json
+from pathlib import Path
+
+from preprocessing.front_door import add_data_argument, run
+
+SIDE = 64
+PHOTOGRAPHS = 500  # of val, evenly spread
+TEMPERATURES = (1.0, 0.8, 0.6, 0.5, 0.38, 0.3, 0.2, 0.1)
+VIBRANCES = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_data_argument(parser)
+    parser.add_argument("--weights", nargs="+", default=["l2_64", "rebalanced_64"], metavar="WEIGHTS")
+    arguments = parser.parse_args()
+
+    from preprocessing.files import UserError, write_atomically
+    from preprocessing.sources import EMBEDDED_TRAINING, source_name
+    from results.predict import load_colorizer
+
+    source = source_name(arguments.data) if arguments.data else EMBEDDED_TRAINING
+    out = Path("results" if arguments.data else "results/local")
+    colorizers = [load_colorizer(name) for name in arguments.weights]
+    if any(colorizer.resolution != SIDE for colorizer in colorizers):
+        raise UserError(f"--weights: the trade-off is measured at {SIDE} px, name networks of that size")
+    table = {"data": source, "split": "val", "curves": {c.name: curve_of(c, source) for c in colorizers}}
+    write_atomically(out / "tradeoff.json", (json.dumps(table, indent=1) + "\n").encode())
+    draw(table, out / "figures/tradeoff.png")
+    print(f"table: {out / 'tradeoff.json'}\nfigure: {out / 'figures/tradeoff.png'}")
+
+
+def curve_of(colorizer, source):
+    """Colourfulness, AuC and rebalanced AuC of one network over its temperatures, or over vibrance."""
+    import numpy as np
+
+    from preprocessing.shards import Shard, read_manifest, read_split
+    from results.evaluate import score
+
+    val = read_split(source, SIDE, "val")
+    rows = np.unique(np.linspace(0, len(val.L) - 1, PHOTOGRAPHS).astype(int))
+    val = Shard(val.L[rows], val.ab[rows], [val.id[row] for row in rows])
+    bin_counts = read_manifest(source)["resolutions"][str(SIDE)]["train"]["ab_bin_counts"]
+    key, values = ("temperature", TEMPERATURES) if colorizer.predicts_bins else ("vibrance", VIBRANCES)
+    points = []
+    for value in values:
+        scores, _ = score(
+            lambda L, value=value: colorizer.predict_ab(L, **{key: value}), val, bin_counts, f"{key} {value}"
+        )
+        points.append(
+            {key: value, **{name: scores[name] for name in ("colorfulness_ratio", "auc", "auc_rebalanced", "mse")}}
+        )
+    return points
+
+
+def draw(table, path):
+    """AuC and rebalanced AuC against colourfulness, each point with its temperature or vibrance."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from preprocessing.files import write_atomically
+
+    figure = Figure(figsize=(8, 3.6), dpi=200, layout="constrained")
+    for place, key, label in zip(
+        figure.subplots(1, 2), ("auc", "auc_rebalanced"), ("AuC", "AuC, rebalanced"), strict=True
+    ):
+        for (name, points), colour in zip(table["curves"].items(), ("#444444", "#c0392b", "#2e6da4"), strict=False):
+            x, y = [point["colorfulness_ratio"] for point in points], [point[key] for point in points]
+            varied = "temperature" if "temperature" in points[0] else "vibrance"
+            place.plot(x, y, ".-", color=colour, label=f"{name}, by {varied}")
+            for point, across, up in zip(points, x, y, strict=True):
+                place.annotate(f"{point[varied]:g}", (across, up), (3, 3), textcoords="offset points", fontsize=6)
+        place.axvline(1, color="#bbbbbb", lw=0.5)
+        place.set(xlabel="colourfulness, prediction over truth", ylabel=label)
+        place.spines[["top", "right"]].set_visible(False)
+    place.legend(frameon=False, fontsize=7)
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+    write_atomically(Path(path), buffer.getvalue())
+
+
+if __name__ == "__main__":
+    run(main)
