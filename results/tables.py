@@ -1,12 +1,13 @@
-"""The README's table, printed from `evaluation.json`: `python results/tables.py` writes it into the README."""
+"""The README's tables, from `evaluation.json` and the shipped weights: `python results/tables.py` writes them there."""
 
 import json
 from pathlib import Path
 
 from preprocessing.files import UserError, write_atomically
 from preprocessing.front_door import run
+from results.weights import find_weights, load_weights, shipped_names
 
-BEGIN, END = "<!-- table of results/evaluation.json -->", "<!-- end of table -->"
+END = "<!-- end of table -->"
 COLUMNS = {
     "MSE": lambda row: f"{row['mse']:.1f} ({row['mse_ci'][0]:.1f} to {row['mse_ci'][1]:.1f})",
     "PSNR, dB": lambda row: f"{row['psnr']:.2f}",
@@ -26,14 +27,47 @@ def markdown_table(rows):
     return "\n".join(lines)
 
 
+def training_table(attributes_of):
+    """How each of the shipped weights was trained: {name: attributes} as a Markdown table."""
+    lines = ["| weights | command | host | minutes | images seen | validation |", "|---|---|---|---|---|---|"]
+    for name, attributes in attributes_of.items():
+        loss = attributes.get("loss", "mse")
+        command = " ".join(_short(word) for word in attributes["command"].split())
+        validation = (
+            f"{loss} {attributes[f'val_{loss}']:.4g}, epoch {attributes['best_epoch']} of {attributes['epochs']}"
+        )
+        cells = [f"`{name}`", f"`{command}`", attributes["host"], f"{attributes['seconds'] / 60:.0f}"]
+        lines.append("| " + " | ".join([*cells, f"{attributes['images_seen']:,}", validation]) + " |")
+    return "\n".join(lines)
+
+
+def _short(word):
+    """A path as a reader would type it: data by its name, scripts from the repository's root."""
+    parts = Path(word).parts
+    if len(parts) > 2 and parts[-2] in ("tf_raw", "keras_port"):
+        return "/".join(parts[-2:])
+    return parts[-1] if word.startswith(("/", "..")) else word
+
+
+def tables():
+    """Each table of the README by the comment that opens it."""
+    rows = json.loads(Path("results/evaluation.json").read_text())["rows"]
+    attributes_of = {name: load_weights(find_weights(name)).attributes for name in shipped_names()}
+    return {
+        "<!-- table of results/evaluation.json -->": markdown_table(rows),
+        "<!-- table of results/weights -->": training_table(attributes_of),
+    }
+
+
 def main():
     readme = Path("README.md")
     text = readme.read_text()
-    if BEGIN not in text or END not in text:
-        raise UserError(f"{readme} has no `{BEGIN}` ... `{END}`: put them where the table belongs")
-    rows = json.loads(Path("results/evaluation.json").read_text())["rows"]
-    before, after = text.partition(BEGIN)[0], text.partition(END)[2]
-    write_atomically(readme, f"{before}{BEGIN}\n{markdown_table(rows)}\n{END}{after}".encode())
+    for begin, table in tables().items():
+        if begin not in text or END not in text.partition(begin)[2]:
+            raise UserError(f"{readme} has no `{begin}` ... `{END}`: put them where the table belongs")
+        before, rest = text.split(begin)
+        text = f"{before}{begin}\n{table}\n{END}{rest.partition(END)[2]}"
+    write_atomically(readme, text.encode())
 
 
 if __name__ == "__main__":

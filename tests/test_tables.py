@@ -2,12 +2,14 @@ import json
 
 from conftest import REPOSITORY
 
-from results.tables import markdown_table
+from results.tables import tables
 
 
-def test_the_readmes_table_is_that_of_the_evaluation():
-    rows = json.loads((REPOSITORY / "results/evaluation.json").read_text())["rows"]
-    assert markdown_table(rows) in (REPOSITORY / "README.md").read_text()
+def test_the_readmes_tables_are_those_of_the_evaluation_and_of_the_weights(monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    readme = (REPOSITORY / "README.md").read_text()
+    for begin, table in tables().items():
+        assert f"{begin}\n{table}\n" in readme
 
 
 def test_every_shipped_network_is_scored_beside_its_baselines():
