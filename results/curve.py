@@ -3,10 +3,10 @@
 import csv
 import io
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from preprocessing.files import write_atomically
+from results.figure import write_figure
 
 UNITS = {"mse": "MSE, CIE ab units squared", "cross_entropy": "cross entropy, nats"}
 TRAIN_COLOUR, VAL_COLOUR = "#9a9a9a", "#c0392b"
@@ -27,10 +27,10 @@ def write_curve(history, loss, stem):
     writer.writeheader()
     writer.writerows(history)
     write_atomically(stem.with_name(f"{stem.name}.csv"), text.getvalue().encode())
-    write_atomically(stem.with_name(f"{stem.name}.png"), _draw(history, loss, stem.name))
+    _draw(history, loss, stem.name, stem.with_name(f"{stem.name}.png"))
 
 
-def _draw(history, loss, title):
+def _draw(history, loss, title, path):
     figure = Figure(figsize=(5, 3.2), dpi=200, layout="constrained")
     axes = figure.add_subplot()
     images = [row["images"] / 1000 for row in history]
@@ -48,6 +48,4 @@ def _draw(history, loss, title):
     axes.set(xlabel="images seen, thousands", ylabel=UNITS[loss], title=title)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
-    buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
-    return buffer.getvalue()
+    write_figure(figure, path)

@@ -1,12 +1,9 @@
 """Grids like the original's figures: rows of gray | truth | predicted, and pairs of predicted | truth."""
 
-import io
-
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from preprocessing.files import write_atomically
 from preprocessing.lab import lab_to_bgr
+from results.figure import write_figure
 
 DPI = 200
 CELL_PX = 256  # 32, 64 and 128 divide it: every pixel of a picture is a crisp square
@@ -67,6 +64,4 @@ def draw_grid(columns, path, blocks=1, row_titles=()):
     for row, title in enumerate(row_titles):
         bottom = height - MARGIN_PX - TITLE_PX - row * (CELL_PX + GAP_PX) - CELL_PX / 2
         figure.text(MARGIN_PX / width, bottom / height, title, fontsize=8, family="DejaVu Sans", va="center")
-    buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})  # the same bytes from every version
-    write_atomically(path, buffer.getvalue())
+    write_figure(figure, path)

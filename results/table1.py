@@ -135,12 +135,9 @@ def scores_of(table, name):
 
 def draw(table, path):
     """The report's eight columns beside ours: a ring is theirs, dots are our seeds, a line is their mean."""
-    import io
-
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from preprocessing.files import write_atomically
+    from results.figure import write_figure
 
     figure = Figure(figsize=(7, 3.4), dpi=200, layout="constrained")
     axes = figure.add_subplot()
@@ -160,9 +157,7 @@ def draw(table, path):
     axes.set_ylabel("MSE, CIE ab units squared")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.5, 1.15))
-    buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
-    write_atomically(path, buffer.getvalue())
+    write_figure(figure, path)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ Out: results/tradeoff.json and results/figures/tradeoff.png; a few minutes on tw
 """
 
 import argparse
-import io
 import json
 from pathlib import Path
 
@@ -63,10 +62,9 @@ def curve_of(colorizer, source):
 
 def draw(table, path):
     """AuC and rebalanced AuC against colourfulness, each point with its temperature or vibrance."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from preprocessing.files import write_atomically
+    from results.figure import write_figure
 
     figure = Figure(figsize=(8, 3.6), dpi=200, layout="constrained")
     for place, key, label in zip(
@@ -82,9 +80,7 @@ def draw(table, path):
         place.set(xlabel="colourfulness, prediction over truth", ylabel=label)
         place.spines[["top", "right"]].set_visible(False)
     place.legend(frameon=False, fontsize=7)
-    buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
-    write_atomically(Path(path), buffer.getvalue())
+    write_figure(figure, path)
 
 
 if __name__ == "__main__":

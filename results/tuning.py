@@ -1,15 +1,13 @@
 """What the search of 05_tune_128.py found: its table, tuning.json, and two figures drawn from it."""
 
-import io
 import json
 import warnings
-from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from preprocessing.files import write_atomically
 from results.curve import TRAIN_COLOUR, VAL_COLOUR
+from results.figure import write_figure
 from results.weights import this_machine
 
 PARAMETERS = {
@@ -163,6 +161,4 @@ def _write(figure, path):
     for place in figure.axes:
         place.spines[["top", "right"]].set_visible(False)
         place.tick_params(labelsize=8)
-    buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
-    write_atomically(Path(path), buffer.getvalue())
+    write_figure(figure, path)
