@@ -14,9 +14,9 @@ def softmax(logits):
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
-def upsample(distribution, side):
-    """One photograph's distribution to its full size, bilinear: (s, s, Q) -> (side, side, Q) float32."""
-    return cv2.resize(distribution, (side, side), interpolation=cv2.INTER_LINEAR)
+def upsample(distribution, height, width):
+    """One photograph's distribution to its full size, bilinear: (h, w, Q) -> (height, width, Q) float32."""
+    return cv2.resize(distribution, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def anneal(distribution, temperature):
@@ -38,22 +38,22 @@ def entropy(distribution):
 def sample(distribution, temperature, random, smoothness=0.15):
     """Draw one plausible colouring: a colour of each pixel's distribution, alike in pixels that are near.
 
-    A smooth random field with values uniform in [0, 1) is read through each pixel's cumulative distribution along the
-    first principal axis of its colours' order (bins sorted by hue), so that neighbours move through their distributions
-    together; what comes out is the mean of a narrow part of it.
+    A smooth random field with values in [0, 1] is read through each pixel's cumulative distribution over the bins in the
+    order of their hues, so that neighbours move through their distributions together; the sample is the mean colour of a
+    narrow part of it.
 
     Parameters
     ----------
-    distribution : (S, S, Q) float32
-    smoothness : share of the side over which the field varies
+    distribution : (H, W, Q) float32
+    smoothness : share of the shorter side over which the field varies
 
     Returns
     -------
-    ab : (S, S, 2) float32, CIE ab units
+    ab : (H, W, 2) float32, CIE ab units
     """
-    side = distribution.shape[0]
-    noise = random.standard_normal((side, side)).astype(np.float32)
-    field = cv2.GaussianBlur(noise, (0, 0), smoothness * side, borderType=cv2.BORDER_REFLECT)
+    height, width = distribution.shape[:2]
+    noise = random.standard_normal((height, width)).astype(np.float32)
+    field = cv2.GaussianBlur(noise, (0, 0), smoothness * min(height, width), borderType=cv2.BORDER_REFLECT)
     offset = random.standard_normal()
     uniform = _normal_to_uniform((field - field.mean()) / (field.std() + 1e-9) * 0.5 + offset)
     centres = bin_centres()

@@ -46,13 +46,13 @@ class Colorizer:
 
         Parameters
         ----------
-        L : ndarray of uint8, shape (N, S, S, 1); S is `resolution`, or any other side divisible by 4
+        L : ndarray of uint8, shape (N, H, W, 1); sides of `resolution`, or any others divisible by 4
         temperature : float, optional, of the annealed mean; for a bins network only
         vibrance : float, optional; a factor of chroma, held inside the RGB gamut
 
         Returns
         -------
-        ab : ndarray of float32, shape (N, S, S, 2), CIE ab units
+        ab : ndarray of float32, shape (N, H, W, 2), CIE ab units
         """
         ab = np.empty((*L.shape[:3], 2), np.float32)
         for start in range(0, len(L), BATCH):
@@ -65,10 +65,10 @@ class Colorizer:
         return ab if vibrance is None else with_vibrance(L, ab, vibrance)
 
     def predict_distributions(self, L):
-        """Yield each photograph's distribution over ab bins at its full size, (S, S, Q) float32."""
+        """Yield each photograph's distribution over ab bins at its full size, (H, W, Q) float32."""
         for start in range(0, len(L), BATCH):
             for distribution in self._output(L[start : start + BATCH]):
-                yield upsample(distribution, L.shape[1])
+                yield upsample(distribution, *L.shape[1:3])
 
     def _output(self, L):
         """ab in `units`, or distributions over the bins at the network's own size."""

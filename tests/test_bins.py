@@ -108,13 +108,13 @@ def test_the_annealed_mean_at_1_is_the_mean_and_towards_0_the_mode():
 
 
 def test_upsampling_keeps_distributions():
-    up = upsample(softmax(RANDOM.standard_normal((4, 4, BINS)).astype(np.float32)), 16)
-    assert up.shape == (16, 16, BINS)
+    up = upsample(softmax(RANDOM.standard_normal((4, 4, BINS)).astype(np.float32)), 16, 24)
+    assert up.shape == (16, 24, BINS)
     np.testing.assert_allclose(up.sum(axis=-1), 1, rtol=1e-4)
 
 
 def test_samples_differ_from_each_other_but_are_smooth():
-    distribution = upsample(softmax(3 * RANDOM.standard_normal((4, 4, BINS)).astype(np.float32)), 32)
+    distribution = upsample(softmax(3 * RANDOM.standard_normal((4, 4, BINS)).astype(np.float32)), 32, 32)
     first, second = (sample(distribution, 0.8, np.random.default_rng(seed)) for seed in (1, 2))
     assert first.shape == (32, 32, 2)
     between = np.abs(first - second).mean()
