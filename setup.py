@@ -17,10 +17,12 @@ setup(
         "opencv-python>=4.10,<5",
         "matplotlib>=3.9,<4",
         "h5py>=3.11,<4",
+        "pillow>=10,<14",
         "tqdm>=4.66,<5",
         "scikit-image>=0.24,<0.27",
         "scipy>=1.13,<2",
     ],
+    entry_points={"console_scripts": ["colorize = results.colorize:main"]},
     extras_require={
         "tune": ["optuna>=4.5,<5"],
         "dev": ["pytest>=8,<10", "ruff==0.17.6"],

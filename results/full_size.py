@@ -1,0 +1,96 @@
+"""Colours for a photograph of any size: predicted small, brought to full size along the photograph's own edges."""
+
+import cv2
+import numpy as np
+
+from preprocessing.lab import lab_to_bgr
+from results.vibrance import with_vibrance
+
+SCALES = (0.5, 0.75, 1.0)  # of the network's side, for the photograph's short side: their mean is best (README)
+LONGEST = 4  # times the short side; a longer picture is squeezed
+GUIDE_SIDE = 512  # px, short side at which edges are looked at (He & Sun 2015, the fast guided filter)
+GUIDE_RADIUS = 1 / 32  # of the short side
+GUIDE_EPSILON = 1e-3  # of L in 0..1, squared
+STRIP = 512  # rows that are finished at a time: a 100-megapixel picture stays small in memory
+
+
+def network_size(height, width, short_side):
+    """The size at which a network sees a photograph: both sides divisible by 4, as it asks."""
+    scale = short_side / min(height, width)
+    sides = (min(side * scale, LONGEST * short_side) for side in (height, width))
+    return tuple(max(4, round(side / 4) * 4) for side in sides)
+
+
+def predict_small(L, predict, resolution):
+    """The mean of the predictions at SCALES, at the size of the largest: (H, W, 1) uint8 -> (h, w, 2) float32."""
+    height, width = L.shape[:2]
+    sizes = [network_size(height, width, scale * resolution) for scale in SCALES]
+    each = []
+    for h, w in sizes:
+        shrinks = h <= height and w <= width
+        seen = cv2.resize(L, (w, h), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)[..., None]
+        each.append(cv2.resize(predict(seen), sizes[-1][::-1], interpolation=cv2.INTER_LINEAR))
+    return np.mean(each, axis=0)
+
+
+def guided_coefficients(lightness, ab):
+    """Where ab follows the lightness of each neighbourhood: slopes and offsets (He et al. 2013, equations 5 to 8).
+
+    Parameters
+    ----------
+    lightness : (h, w) float32 in 0..1
+    ab : (h, w, 2) float32
+
+    Returns
+    -------
+    coefficients : (h, w, 4) float32, two slopes and two offsets: ab = slope * lightness + offset
+    """
+    radius = max(1, round(GUIDE_RADIUS * min(lightness.shape)))
+
+    def mean(x):
+        return cv2.boxFilter(x, -1, (2 * radius + 1,) * 2, borderType=cv2.BORDER_REPLICATE)
+
+    mean_I = mean(lightness)
+    variance = mean(lightness * lightness) - mean_I * mean_I
+    slopes, offsets = [], []
+    for p in (np.ascontiguousarray(ab[..., channel]) for channel in (0, 1)):
+        mean_p = mean(p)
+        slope = (mean(lightness * p) - mean_I * mean_p) / (variance + GUIDE_EPSILON)
+        slopes.append(mean(slope))
+        offsets.append(mean(mean_p - slope * mean_I))
+    return np.stack([*slopes, *offsets], axis=-1)
+
+
+def at_full_size(small, height, width, first_row, rows):
+    """Some rows of a small map enlarged to (height, width), bilinear: (h, w, C) -> (rows, width, C)."""
+    scale_y, scale_x = small.shape[0] / height, small.shape[1] / width
+    matrix = np.float64([[scale_x, 0, scale_x / 2 - 0.5], [0, scale_y, scale_y * (first_row + 0.5) - 0.5]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(small, matrix, (width, rows), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+
+
+def join(L, ab_small, vibrance=1.0):
+    """Bring ab to the size of L and join them inside the RGB gamut.
+
+    Parameters
+    ----------
+    L : (H, W, 1) uint8
+    ab_small : (h, w, 2) float32, CIE ab units
+
+    Returns
+    -------
+    image_bgr : (H, W, 3) uint8
+    """
+    height, width = L.shape[:2]
+    scale = min(1.0, GUIDE_SIDE / min(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    guide = cv2.resize(L, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    guide = guide.reshape(size[::-1])
+    coefficients = guided_coefficients(guide, cv2.resize(ab_small, size, interpolation=cv2.INTER_LINEAR))
+    image_bgr = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, STRIP):
+        strip = L[top : top + STRIP]
+        each = at_full_size(coefficients, height, width, top, len(strip))
+        ab = each[..., :2] * (strip.astype(np.float32) / 255) + each[..., 2:]
+        image_bgr[top : top + STRIP] = lab_to_bgr(strip, with_vibrance(strip, ab, vibrance))
+    return image_bgr

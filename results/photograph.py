@@ -1,0 +1,78 @@
+"""Photographs of any kind as 8-bit L and alpha, and pictures back as files."""
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+from preprocessing.lab import bgr_to_lab
+
+MOST_PIXELS = 150_000_000  # a larger picture is refused before it is decoded: it could be a decompression bomb
+
+
+class UnreadablePhotograph(Exception):
+    """A file that is no photograph, or too large a one; the text says why."""
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """What is kept of a photograph: L (H, W, 1) uint8, its own colours (H, W, 3) uint8 BGR, and alpha (H, W) or None."""
+
+    L: np.ndarray
+    image_bgr: np.ndarray
+    alpha: np.ndarray | None
+
+
+def read_photograph(data):
+    """Decode an image file's bytes: gray, 16-bit gray, RGB, palette or CMYK, its EXIF orientation honoured.
+
+    Raises
+    ------
+    UnreadablePhotograph
+        It is empty, truncated, no image, or has more than MOST_PIXELS pixels.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's own limit is lower
+            image = Image.open(io.BytesIO(data))
+            if image.width * image.height > MOST_PIXELS:
+                raise UnreadablePhotograph(f"{image.width} x {image.height} pixels are more than {MOST_PIXELS:,}")
+            image = ImageOps.exif_transpose(image)
+            return _from_pillow(image)
+    except UnreadablePhotograph:
+        raise
+    except Exception as error:  # noqa: BLE001 - decoders raise whatever a damaged file leads them to
+        reason = "empty file" if not data else str(error).splitlines()[0][:80] if str(error) else type(error).__name__
+        raise UnreadablePhotograph(f"not a whole image ({reason})") from None
+
+
+def _from_pillow(image):
+    alpha = None
+    if image.mode in ("I;16", "I;16B", "I;16L", "I", "F"):
+        return from_bgr(cv2.cvtColor(_eight_bits(np.asarray(image)), cv2.COLOR_GRAY2BGR))
+    if "A" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        alpha = np.asarray(image.getchannel("A"))
+    return from_bgr(np.ascontiguousarray(np.asarray(image.convert("RGB"))[..., ::-1]), alpha)
+
+
+def _eight_bits(values):
+    """Gray of more than 8 bits -> uint8; 16 bits where a value needs them."""
+    values = values.astype(np.float32)
+    most = 65535 if values.max() > 255 else 255
+    return np.rint(np.clip(values / most, 0, 1) * 255).astype(np.uint8)
+
+
+def from_bgr(image_bgr, alpha=None):
+    """A photograph from (H, W, 3) uint8 BGR."""
+    return Photograph(bgr_to_lab(image_bgr)[0], image_bgr, alpha)
+
+
+def png(image_bgr, alpha=None):
+    """The bytes of a PNG file."""
+    if alpha is not None:
+        image_bgr = np.dstack([image_bgr, alpha])
+    return cv2.imencode(".png", image_bgr, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1].tobytes()

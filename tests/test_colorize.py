@@ -1,0 +1,201 @@
+"""Your own photographs: every kind of file, where the results go, and what a full-size picture keeps."""
+
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from conftest import photograph_file, run_script
+from PIL import Image
+
+from preprocessing.lab import bgr_to_lab
+from results import full_size, photograph
+from results.colorize import colorize
+from results.full_size import at_full_size, guided_coefficients, join, network_size
+from results.photograph import UnreadablePhotograph, read_photograph
+
+SCRIPT = "results/colorize.py"
+RANDOM = np.random.default_rng(0)
+
+
+def saved(path, image, **options):
+    Image.fromarray(image).save(path, **options) if isinstance(image, np.ndarray) else image.save(path, **options)
+    return path.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def picture():
+    """A smooth gray picture, (60, 90) uint8."""
+    return cv2.resize(RANDOM.integers(0, 256, (6, 9), np.uint8), (90, 60), interpolation=cv2.INTER_CUBIC)
+
+
+def test_gray_of_8_and_16_bits_palette_cmyk_and_rgb_are_the_same_photograph(tmp_path, picture):
+    expected = read_photograph(saved(tmp_path / "gray.png", picture)).L
+    rgb = np.repeat(picture[..., None], 3, axis=-1)
+    kinds = {
+        "rgb.png": rgb,
+        "deep.png": picture.astype(np.uint16) * 257,
+        "palette.png": Image.fromarray(rgb).quantize(256),
+        "cmyk.tif": Image.fromarray(rgb).convert("CMYK"),
+    }
+    for name, image in kinds.items():
+        read = read_photograph(saved(tmp_path / name, image))
+        assert read.alpha is None
+        assert np.abs(read.L.astype(int) - expected).mean() < 3, name
+
+
+def test_exif_orientation_is_honoured_and_alpha_kept(tmp_path, picture):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn right by 90 degrees
+    turned = read_photograph(saved(tmp_path / "turned.jpg", picture, exif=exif, quality=95))
+    assert turned.L.shape == (90, 60, 1)
+    upright = read_photograph(saved(tmp_path / "upright.png", np.rot90(picture, -1).copy()))
+    assert np.abs(turned.L.astype(int) - upright.L).mean() < 4
+    alpha = RANDOM.integers(0, 256, picture.shape, np.uint8)
+    rgba = np.dstack([picture, picture, picture, alpha])
+    assert (read_photograph(saved(tmp_path / "alpha.png", rgba)).alpha == alpha).all()
+
+
+def test_what_is_no_photograph_is_said_so(tmp_path, picture, monkeypatch):
+    whole = saved(tmp_path / "whole.png", picture)
+    for data in (b"", b"hello", whole[: len(whole) // 2]):
+        with pytest.raises(UnreadablePhotograph):
+            read_photograph(data)
+    monkeypatch.setattr(photograph, "MOST_PIXELS", 1000)
+    with pytest.raises(UnreadablePhotograph, match="90 x 60 pixels"):
+        read_photograph(whole)
+
+
+def test_the_picture_keeps_its_lightness_and_gets_colours_of_its_own(picture):
+    image = colorize(picture)
+    assert image.shape == (60, 90, 3)
+    assert np.abs(bgr_to_lab(image)[0].astype(int)[..., 0] - read_gray(picture)).mean() < 1.5
+    assert np.ptp(image.astype(int), axis=-1).mean() > 2
+    red = np.zeros((60, 90, 3), np.uint8)
+    red[..., 2] = picture
+    same_lightness = colorize(cv2.cvtColor(gray_like(red), cv2.COLOR_GRAY2BGR))
+    assert np.abs(colorize(red).astype(int) - same_lightness).mean() < 0.5
+
+
+def read_gray(picture):
+    return bgr_to_lab(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR))[0].astype(int)[..., 0]
+
+
+def gray_like(image_bgr):
+    """The gray picture of the same L."""
+    levels = bgr_to_lab(np.arange(256, dtype=np.uint8).reshape(1, -1, 1).repeat(3, axis=-1))[0][0, :, 0].astype(int)
+    return np.abs(bgr_to_lab(image_bgr)[0].astype(int) - levels).argmin(axis=-1).astype(np.uint8)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5000), (3000, 2), (7, 5), (257, 400)])
+def test_any_size_comes_out_at_its_size(size):
+    assert colorize(RANDOM.integers(0, 256, size, np.uint8)).shape == (*size, 3)
+
+
+def test_a_picture_of_one_colour_stays_one():
+    image = colorize(np.full((80, 120), 130, np.uint8))
+    assert np.abs(image.astype(int) - image[40, 60]).mean() < 12
+
+
+def test_networks_see_the_photographs_shape_unless_it_is_very_long():
+    assert network_size(300, 400, 128) == (128, 172)
+    assert network_size(1, 5000, 128) == (128, 512)
+    assert network_size(2000, 20, 64) == (256, 64)
+
+
+def test_the_guided_filter_follows_its_guide():
+    """Where ab is a line of lightness it is found; where the guide is flat ab is its own mean (He et al. 2013)."""
+    lightness = RANDOM.random((64, 64), np.float32)
+    ab = np.stack([40 * lightness - 10, 5 - 20 * lightness], axis=-1)
+    slope_a, slope_b, offset_a, offset_b = np.moveaxis(guided_coefficients(lightness, ab), -1, 0)
+    assert np.abs(slope_a * lightness + offset_a - ab[..., 0]).mean() < 1
+    assert np.abs(slope_b * lightness + offset_b - ab[..., 1]).mean() < 1
+    flat = guided_coefficients(np.full((64, 64), 0.5, np.float32), ab)
+    assert np.abs(flat[..., :2]).max() < 0.01
+    assert np.abs(flat[32, 32, 2] - ab[24:40, 24:40, 0].mean()) < 3
+
+
+def test_strips_are_the_picture_enlarged_at_once(monkeypatch):
+    small = RANDOM.standard_normal((20, 30, 4)).astype(np.float32)
+    whole = cv2.resize(small, (300, 200), interpolation=cv2.INTER_LINEAR)
+    strips = np.concatenate([at_full_size(small, 200, 300, top, 40) for top in range(0, 200, 40)])
+    np.testing.assert_allclose(strips, whole, atol=0.15)  # OpenCV's warp rounds positions to 1/32 px
+    L, ab = RANDOM.integers(0, 256, (90, 60, 1), np.uint8), 20 * small[..., :2]
+    at_once = join(L, ab)
+    monkeypatch.setattr(full_size, "STRIP", 7)
+    assert np.abs(join(L, ab).astype(int) - at_once).max() <= 4
+
+
+def test_files_folders_patterns_and_what_is_written(tmp_path):
+    for name in ("a.png", "album/b.png", "album/deep/c.png"):
+        photograph_file(tmp_path / name, len(name))
+    process = run_script(SCRIPT, "a.png", "album", "--out", "out", "--compare", cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    written = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.png"))
+    stems = ["a", "b", "deep/c"]
+    assert written == sorted(f"{stem}-{what}.png" for stem in stems for what in ("colorized", "compare"))
+    original = cv2.imread(str(tmp_path / "a.png"))
+    height, width = original.shape[:2]
+    compared = cv2.imread(str(tmp_path / "out/a-compare.png"))
+    assert compared.shape == (height, 3 * width, 3)
+    assert (compared[:, width : 2 * width] == original).all()
+    assert (compared[:, 2 * width :] == cv2.imread(str(tmp_path / "out/a-colorized.png"))).all()
+
+    before = (tmp_path / "out/a-colorized.png").stat().st_mtime_ns
+    again = run_script(SCRIPT, "*.png", "--out", "out", cwd=tmp_path)
+    assert again.returncode == 2
+    assert "--force" in again.stderr.splitlines()[-1]
+    assert (tmp_path / "out/a-colorized.png").stat().st_mtime_ns == before
+    assert run_script(SCRIPT, "*.png", "--out", "out", "--force", cwd=tmp_path).returncode == 0
+
+
+def test_a_bad_file_is_named_and_skipped_and_the_exit_code_says_so(tmp_path):
+    photograph_file(tmp_path / "good.png", 1)
+    (tmp_path / "text.jpg").write_text("hello")
+    process = run_script(SCRIPT, "text.jpg", "good.png", cwd=tmp_path)
+    assert process.returncode == 1
+    assert "text.jpg skipped: not a whole image" in process.stderr
+    assert "Traceback" not in process.stderr
+    assert (tmp_path / "good-colorized.png").exists()
+    assert not (tmp_path / "text-colorized.png").exists()
+
+
+def test_standard_input_to_standard_output(tmp_path):
+    photograph_file(tmp_path / "a.png", 1)
+    with open(tmp_path / "a.png", "rb") as file:
+        process = subprocess.run(
+            [sys.executable, "-m", "results.colorize", "-"], stdin=file, capture_output=True, cwd=tmp_path
+        )
+    assert process.returncode == 0, process.stderr
+    image = cv2.imdecode(np.frombuffer(process.stdout, np.uint8), cv2.IMREAD_COLOR)
+    assert image.shape == cv2.imread(str(tmp_path / "a.png")).shape
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_help_needs_no_tensorflow(tmp_path):
+    program = "import sys; sys.argv = ['colorize', '--help']; from results.colorize import main\ntry: main()\n"
+    program += "except SystemExit: print('cv2' in sys.modules, 'tensorflow' in sys.modules, 'keras' in sys.modules)"
+    process = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert process.stdout.splitlines()[-1] == "False False False"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "name photographs"),
+        (["missing.jpg"], "missing.jpg"),
+        (["empty"], "holds no photograph"),
+        (["a.png", "--samples", "2"], "--objective rebalanced"),
+        (["a.png", "a.jpg"], "colour them apart"),
+        (["a.png", "--vibrance", "0"], "--vibrance"),
+    ],
+)
+def test_errors_of_a_user_are_one_line_and_exit_code_2(tmp_path, arguments, said):
+    photograph_file(tmp_path / "a.png", 1)
+    photograph_file(tmp_path / "a.jpg", 1)
+    (tmp_path / "empty").mkdir()
+    process = run_script(SCRIPT, *arguments, cwd=tmp_path)
+    assert process.returncode == 2
+    assert "Traceback" not in process.stderr
+    assert said in process.stderr.splitlines()[-1]
