@@ -4,9 +4,8 @@ import functools
 
 import cv2
 import numpy as np
-from scipy.spatial import KDTree
 
-from preprocessing.lab import cie_ab
+from preprocessing.lab import AB_ZERO
 
 GRID = 10  # CIE ab units, Zhang et al. 2016, section 2.2
 NEIGHBOURS = 5  # bins of the soft encoding, section 2.2
@@ -32,10 +31,27 @@ def bin_centres():
 
 
 @functools.cache
+def _nearest_of_code(count):
+    """The `count` nearest bins of each pair of 8-bit ab codes, nearest first, and their squared distances: (65536, count).
+
+    In whole numbers, and the lower index where two are as near (a colour at +-5 is): the same on every machine.
+    """
+    centres = bin_centres().astype(np.int32)
+    codes = np.arange(256, dtype=np.int32) - AB_ZERO
+    squares_b = np.square(codes[:, None] - centres[:, 1])
+    nearest = []
+    for a in codes:  # (256, Q) at a time
+        keys = (np.square(a - centres[:, 0]) + squares_b) * len(centres) + np.arange(len(centres), dtype=np.int32)
+        first = keys.min(axis=1, keepdims=True) if count == 1 else np.partition(keys, count, axis=1)[:, :count]
+        nearest.append(np.sort(first, axis=1))
+    nearest = np.concatenate(nearest)
+    return nearest % len(centres), nearest // len(centres)
+
+
+@functools.cache
 def _bin_of_code():
-    """Index of the nearest bin for each of the 256 x 256 8-bit ab codes, int16."""
-    codes = np.stack(np.meshgrid(np.arange(256), np.arange(256), indexing="ij"), axis=-1)
-    return KDTree(bin_centres()).query(cie_ab(codes))[1].astype(np.int16)
+    """Index of the nearest bin for each pair of codes: (256, 256) int16."""
+    return _nearest_of_code(1)[0].reshape(256, 256).astype(np.int16)
 
 
 def nearest_bin(ab_code):
@@ -67,11 +83,10 @@ def soft_encoding():
     -------
     encoding : ndarray of float32, shape (65536, Q), row a8 * 256 + b8; each sums to 1
     """
-    codes = np.stack(np.meshgrid(np.arange(256), np.arange(256), indexing="ij"), axis=-1).reshape(-1, 2)
-    distances, bins = KDTree(bin_centres()).query(cie_ab(codes), NEIGHBOURS)
-    exponents = -np.square(distances) / (2 * SIGMA**2)
+    bins, squares = _nearest_of_code(NEIGHBOURS)
+    exponents = -squares / (2 * SIGMA**2)
     weights = np.exp(exponents - exponents.max(axis=1, keepdims=True))  # far outside the gamut all would be 0
-    encoding = np.zeros((len(codes), len(bin_centres())), np.float32)
+    encoding = np.zeros((len(bins), len(bin_centres())), np.float32)
     np.put_along_axis(encoding, bins, (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32), axis=1)
     return encoding
 

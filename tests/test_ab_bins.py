@@ -25,6 +25,12 @@ def test_nearest_bin_is_the_nearest():
     assert (chosen == distances.min(axis=1)).all()
 
 
+def test_of_two_bins_as_near_it_is_always_the_first():
+    """CIE ab (5, 0) lies between the bins (0, 0) and (10, 0); bins are sorted by a."""
+    assert bin_centres()[nearest_bin(np.uint8([133, 128]))].tolist() == [0, 0]
+    assert bin_centres()[nearest_bin(np.uint8([123, 128]))].tolist() == [-10, 0]
+
+
 def test_counts_are_those_of_every_pixels_code_and_bin():
     ab = np.random.default_rng(2).integers(0, 256, (2100, 4, 4, 2)).astype(np.uint8)
     counts = code_counts(ab)
