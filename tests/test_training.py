@@ -17,7 +17,7 @@ from preprocessing.files import UserError
 from preprocessing.sources import EMBEDDED_TRAINING
 from tf_raw import training
 from tf_raw.adam import Adam
-from tf_raw.config import TrainingConfig
+from tf_raw.config import TrainingConfig, parse_options
 from tf_raw.losses import squared_loss
 from tf_raw.network import SevenLayerNetwork
 
@@ -189,3 +189,22 @@ def test_errors_of_a_user_are_one_line_and_exit_code_2(tmp_path, arguments):
     assert process.returncode == 2
     assert "Traceback" not in process.stderr
     assert "error: " in process.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "expected"),
+    [
+        (["--preset", "report"], "report_64", {"dropout": 0.4, "batch_size": 10, "dilation": 1, "weight_decay": 0.0}),
+        (["--network", "as-coded"], "as_coded_64", {"batch_size": 2500, "weight_decay": 0.0, "average_decay": 0.0}),
+        (["--network", "dense"], "dense_64", {"batch_size": 10, "images_per_epoch": 2010, "checkpoints": False}),
+        (["--objective", "rebalanced"], "rebalanced_64", {"network": "bins", "objective": "rebalanced", "dilation": 2}),
+        ([], "l2_64", {"network": "seven_layer", "dilation": 2, "dropout": 0.1, "mirror_average": True}),
+        (["--dilation", "1", "--dropout", "0"], "l2_64", {"dilation": 1, "dropout": 0.0}),
+    ],
+)
+def test_the_command_line_gives_the_configuration_it_says(monkeypatch, arguments, name, expected):
+    monkeypatch.setattr("sys.argv", ["04_train_64.py", "--data", "photos.zip", *arguments])
+    options = parse_options("", 64)
+    assert options.name == name
+    config = options.config.to_dict()
+    assert {key: config[key] for key in expected} == expected

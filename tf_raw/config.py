@@ -57,8 +57,10 @@ class TrainingConfig:
 OBJECTIVES = ("l2", "classification", "rebalanced")
 
 PRESETS = {
-    # Ours: batch 64 and a cosine from 0.003, as DESIGN.md measures.
-    "best": {},
+    # Ours, for 32 px from nothing: python tf_raw/03_train_32.py --data tiny-imagenet-200-subset.zip. 63 minutes on two AMD
+    # cores in bfloat16, best after 12 of 15 epochs: val 202.3, test 202.3 (results/evaluation.json). Without dropout,
+    # decay and average 8 epochs scored 204.9 on val and 206.2 on test.
+    "best": {"epochs": 20, "dropout": 0.1, "weight_decay": 0.01, "average_decay": 0.999},
     # The report's table 1 (ORIGINAL.md, section 1): batch 10, dropout 0.4, kernel 3. The report names no rate: Adam
     # 0.001 is that of the original's code (section 2), held constant but for the warm-up and decay of every run here.
     "report": {
@@ -70,6 +72,10 @@ PRESETS = {
         "mirror_average": False,
     },
 }
+
+# With dilation 2 the deep layers see at 64 px what they learnt at 32: a sixth of an epoch from the weights of 32 scored
+# 206.8 on val, and 212.3 with dilation 1. It is ours: the report chose dilation 1.
+AT_64 = {"dilation": 2}
 
 # The original's own graphs with its own optimizer, rate and batch (ORIGINAL.md, section 2). `conv_net` ran for 2,000
 # steps, of which early stopping here spares what no longer lowers the error; the dense one's recorded run had 201.
@@ -121,12 +127,9 @@ def parse_options(description, resolution):
         if network != "seven_layer" or arguments.preset != "best":
             parser.error(f"--objective {arguments.objective} is ours: leave --network and --preset out")
         arguments.network = network = "bins"
-    kind = (
-        arguments.objective
-        if network == "bins"
-        else ("l2" if arguments.preset == "best" else arguments.preset)
-        if network == "seven_layer"
-        else network
+    kinds = {"bins": arguments.objective, "seven_layer": "l2" if arguments.preset == "best" else arguments.preset}
+    hyperparameters = NETWORKS.get(network) or (
+        PRESETS[arguments.preset] | (AT_64 if resolution == 64 and arguments.preset == "best" else {})
     )
-    config = TrainingConfig(resolution, network, **NETWORKS.get(network, {}), **PRESETS[arguments.preset])
-    return resolve(arguments, config, f"{kind}_{resolution}", DEMONSTRATION)
+    config = TrainingConfig(resolution, network, **hyperparameters)
+    return resolve(arguments, config, f"{kinds.get(network, network)}_{resolution}", DEMONSTRATION)
