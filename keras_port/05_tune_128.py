@@ -2,8 +2,8 @@
 
 In:  the shards of step 2 for the same `--data`, at `--resolution` and at 128.
 Out: the study in an SQLite file (or any Optuna `--storage`), results/tuning.json and results/figures/tuning.png and
-     overfitting.png. A trial trains on 3,000 photographs, two to six minutes at 32 px on two cores; the best three and
-     the median are then trained at 128, half an hour each. Stopped, the same command goes on; several processes on one
+     overfitting.png. A trial trains on 3,000 photographs; the best three and the median are then trained at 128. How long
+     that takes is not measured yet; no trial is begun after --minutes. Stopped, the same command goes on; several processes on one
      storage share the trials.
 """
 

@@ -2,10 +2,12 @@
 
 import cv2
 import numpy as np
+from scipy.special import ndtr
 
 from preprocessing.ab_bins import bin_centres
 
 TEMPERATURE = 0.38  # Zhang et al. 2016, section 2.3
+WINDOW = 0.1  # of the cumulative distribution that one sample averages
 
 
 def softmax(logits):
@@ -55,7 +57,7 @@ def sample(distribution, temperature, random, smoothness=0.15):
     noise = random.standard_normal((height, width)).astype(np.float32)
     field = cv2.GaussianBlur(noise, (0, 0), smoothness * min(height, width), borderType=cv2.BORDER_REFLECT)
     offset = random.standard_normal()
-    uniform = _normal_to_uniform((field - field.mean()) / (field.std() + 1e-9) * 0.5 + offset)
+    uniform = ndtr((field - field.mean()) / (field.std() + 1e-9) * 0.5 + offset).astype(np.float32)
     centres = bin_centres()
     order = np.argsort(np.arctan2(centres[:, 1], centres[:, 0]) + 10 * (np.hypot(*centres.T) < 1), kind="stable")
     annealed = anneal(distribution, temperature)[..., order]
@@ -63,12 +65,3 @@ def sample(distribution, temperature, random, smoothness=0.15):
     window = np.exp(-np.square(middle - uniform[..., None]) / (2 * WINDOW**2)) * annealed
     window /= window.sum(axis=-1, keepdims=True)
     return (window @ centres[order]).astype(np.float32)
-
-
-WINDOW = 0.1  # of the cumulative distribution that one sample averages
-
-
-def _normal_to_uniform(values):
-    from scipy.special import ndtr
-
-    return ndtr(values).astype(np.float32)

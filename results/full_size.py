@@ -6,7 +6,7 @@ import numpy as np
 from preprocessing.lab import lab_to_bgr
 from results.vibrance import with_vibrance
 
-SCALES = (0.5, 0.75, 1.0)  # of the network's side, for the photograph's short side: their mean is best (README)
+SCALES = (0.5, 0.75, 1.0)  # of the network's side, for the photograph's short side; their predictions are averaged
 LONGEST = 4  # times the short side; a longer picture is squeezed
 GUIDE_SIDE = 512  # px, short side at which edges are looked at (He & Sun 2015, the fast guided filter)
 GUIDE_RADIUS = 1 / 32  # of the short side

@@ -1,7 +1,7 @@
 """`make tradeoff`: what colour costs, colourfulness against AuC over temperature and over vibrance, on `val` at 64 px.
 
 In:  the shards of `--data`, and the weights of an L2 and a bins network (default: the shipped l2_64 and rebalanced_64).
-Out: results/tradeoff.json and results/figures/tradeoff.png; a few minutes on two cores.
+Out: results/tradeoff.json and results/figures/tradeoff.png.
 """
 
 import argparse
