@@ -1,29 +1,21 @@
 """Colour photographs: `colorize photo.jpg` writes photo-colorized.png beside it, at its full size.
 
-Takes files, folders (searched through, and mirrored under --out), patterns such as '*.jpg', and - for standard input to
-standard output. Colours that a photograph has are set aside first. From Python: `colorize(image_bgr)`.
+Takes files, folders (searched through, and mirrored under --out), patterns such as '*.jpg', - for standard input to
+standard output, and films. Colours that a photograph has are set aside first. A file that is there is not written again.
+`colorize serve` opens a page for the browser. From Python: `from results.colorize import colorize`.
 """
 
 import argparse
-import glob
+import os
 import sys
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 
 from preprocessing.files import UserError
 from preprocessing.front_door import run
 from preprocessing.options import natural, positive
-
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
-STDIO = "-"
-
-
-@dataclass(frozen=True)
-class Job:
-    """One photograph and the stem of what is written of it."""
-
-    source: Path | str
-    stem: Path
+from results.jobs import STDIO, left_to_do, list_jobs
 
 
 def colorize(image_bgr, model="l2_128", vibrance=None, temperature=None):
@@ -51,21 +43,36 @@ def colorize(image_bgr, model="l2_128", vibrance=None, temperature=None):
 
 def main():
     """The console command."""
-    run(_main)
+    run(_serve if sys.argv[1:2] == ["serve"] else _main)
+
+
+def _serve():
+    from results.serve import main as serve
+
+    serve(sys.argv[2:])
 
 
 def _main():
     arguments = parse_arguments()
     if not arguments.photographs:
-        raise UserError("name photographs, folders, patterns, or - for standard input")
-    jobs = list_jobs(arguments.photographs, arguments.out)
-    refuse_to_overwrite(jobs, arguments)
+        raise UserError("name photographs, films, folders, patterns, or - for standard input")
+    jobs = list_jobs(arguments.photographs, arguments.out, what_is_shown(arguments))
+    if any(job.is_film for job in jobs) and (arguments.samples or arguments.uncertainty):
+        raise UserError("--samples and --uncertainty are for photographs: colour films apart")
+    if not arguments.force:
+        every, jobs = jobs, left_to_do(jobs)
+        if len(jobs) < len(every):
+            print(
+                f"{len(every) - len(jobs)} of {len(every)} are there already and stay: --force does them again",
+                file=sys.stderr,
+            )
     colorizer = _colorizer(f"{arguments.objective}_{arguments.model}")
     if not colorizer.predicts_bins and (arguments.samples or arguments.uncertainty or arguments.temperature):
         raise UserError("--samples, --uncertainty and --temperature need a distribution: add --objective rebalanced")
-    failed = colour_all(jobs, colorizer, arguments)
+    failed = colour_photographs([job for job in jobs if not job.is_film], colorizer, arguments)
+    failed += colour_films([job for job in jobs if job.is_film], colorizer, arguments)
     if failed:
-        print(f"{len(failed)} of {len(jobs)} could not be coloured", file=sys.stderr)
+        print(f"{failed} of {len(jobs)} could not be coloured, or not whole", file=sys.stderr)
         sys.exit(1)
 
 
@@ -88,112 +95,86 @@ def parse_arguments():
     return parser.parse_args()
 
 
-def list_jobs(names, out):
-    """Every photograph that `names` mean, each once.
-
-    Raises
-    ------
-    UserError
-        A name is no file, folder or matching pattern, a folder holds no photograph, or two would be written as one.
-    """
-    jobs = {}
-    for name in names:
-        if name == STDIO:
-            jobs[STDIO] = Job(STDIO, Path(STDIO))
-            continue
-        path = Path(name)
-        if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and not _is_ours(p))
-            if not found:
-                raise UserError(f"{name} holds no photograph ({', '.join(sorted(SUFFIXES))})")
-            pairs = [(p, p.relative_to(path)) for p in found]
-        else:
-            paths = [path] if path.exists() else [Path(p) for p in sorted(glob.glob(name, recursive=True))]
-            pairs = [(p, Path(p.name)) for p in paths if p.is_file()]
-            if not pairs:
-                raise UserError(f"no such file, folder or matching pattern: {name}")
-        for source, relative in pairs:
-            target = out / relative if out else source
-            jobs.setdefault(source.resolve(), Job(source, target.with_name(target.stem)))
-    stems = {}
-    for job in jobs.values():
-        other = stems.setdefault(job.stem, job)
-        if other is not job:
-            raise UserError(
-                f"{other.source} and {job.source} would both be {job.stem}-colorized.png: colour them apart"
-            )
-    return list(jobs.values())
-
-
-def _is_ours(path):
-    return path.stem.endswith(("-colorized", "-compare", "-uncertainty")) or "-sample" in path.stem
-
-
-def outputs_of(job, arguments):
-    """The files that a job writes, by what they show."""
+def what_is_shown(arguments):
+    """The names of the pictures that are written of each photograph."""
     names = ["colorized"] + ["compare"] * arguments.compare + ["uncertainty"] * arguments.uncertainty
-    names += [f"sample{number}" for number in range(1, arguments.samples + 1)]
-    return {name: job.stem.with_name(f"{job.stem.name}-{name}.png") for name in names}
+    return names + [f"sample{number}" for number in range(1, arguments.samples + 1)]
 
 
-def refuse_to_overwrite(jobs, arguments):
-    """UserError for the first file that is there already, unless --force is given."""
-    if arguments.force:
-        return
-    for job in jobs:
-        for path in outputs_of(job, arguments).values():
-            if job.source != STDIO and path.exists():
-                raise UserError(f"{path} exists: --force overwrites it, --out FOLDER writes elsewhere")
-
-
-def colour_all(jobs, colorizer, arguments):
-    """Colour every job; the sources that could not be read, each named when it fails."""
+def colour_photographs(jobs, colorizer, arguments):
+    """Colour photographs on all cores; how many could not be read, each named when it fails."""
     from tqdm import tqdm
 
-    from results.photograph import UnreadablePhotograph
+    from results.photograph import UnreadableFile
 
-    failed = []
-    quiet = len(jobs) == 1
-    for job in tqdm(jobs, unit="photo", disable=quiet):
-        try:
-            colour_one(job, colorizer, arguments)
-        except UnreadablePhotograph as error:
-            tqdm.write(f"colorize: {job.source} skipped: {error}", file=sys.stderr)
-            failed.append(job.source)
+    failed = 0
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        started = {pool.submit(colour_photograph, job, colorizer, arguments): job for job in jobs}
+        for future in tqdm(as_completed(started), total=len(jobs), unit="photo", disable=len(jobs) < 2):
+            try:
+                future.result()
+            except UnreadableFile as error:
+                tqdm.write(f"colorize: {started[future].source} skipped: {error}", file=sys.stderr)
+                failed += 1
+    finally:
+        pool.shutdown(cancel_futures=True)
     return failed
 
 
-def colour_one(job, colorizer, arguments):
+def colour_photograph(job, colorizer, arguments):
     """Read, colour and write one photograph."""
     from preprocessing.files import write_atomically
-    from results.photograph import UnreadablePhotograph, png, read_photograph
+    from results.photograph import UnreadableFile, png, read_photograph
 
     try:
         data = sys.stdin.buffer.read() if job.source == STDIO else job.source.read_bytes()
     except OSError as error:
-        raise UnreadablePhotograph(error.strerror) from None
+        raise UnreadableFile(error.strerror) from None
     photograph = read_photograph(data)
     pictures = pictures_of(photograph, colorizer, arguments)
-    for name, path in outputs_of(job, arguments).items():
+    for name, path in job.outputs.items():
         picture = pictures[name]
         encoded = png(picture, photograph.alpha if picture.shape == photograph.image_bgr.shape else None)
-        if job.source != STDIO:
+        if path is not None:
             write_atomically(path, encoded)
         elif name == "colorized":
             sys.stdout.buffer.write(encoded)
+
+
+def colour_films(jobs, colorizer, arguments):
+    """Colour films, one after the other; how many could not be read whole, each named."""
+    from tqdm import tqdm
+
+    if not jobs:
+        return 0
+    from results.film import colour_film
+    from results.photograph import UnreadableFile
+
+    failed = 0
+    for job in jobs:
+        bar = partial(tqdm, unit="frame", desc=job.source.name)
+        try:
+            remark = colour_film(job.source, job.outputs, colorizer, arguments.vibrance, arguments.temperature, bar)
+        except UnreadableFile as error:
+            print(f"colorize: {job.source}: {error}", file=sys.stderr)
+            failed += 1
+        else:
+            if remark:
+                print(f"{job.source}: coloured, {remark}", file=sys.stderr)
+    return failed
 
 
 def pictures_of(photograph, colorizer, arguments):
     """What is to be drawn of a photograph, by name: (H, W, 3) uint8 BGR each."""
     import numpy as np
 
-    from results.full_size import join
+    from results.full_size import gray_picture
 
     L = photograph.L
     pictures = {"colorized": _coloured(L, colorizer, arguments.vibrance, arguments.temperature)}
     if arguments.compare:
-        gray = join(L, np.zeros((4, 4, 2), np.float32))
-        pictures["compare"] = np.hstack([gray, photograph.image_bgr, pictures["colorized"]])
+        pictures["compare"] = np.hstack([gray_picture(L), photograph.image_bgr, pictures["colorized"]])
     if arguments.samples or arguments.uncertainty:
         pictures |= _distribution_pictures(L, colorizer, arguments)
     return pictures
@@ -233,8 +214,8 @@ def _colorizer(name):
 def _coloured(L, colorizer, vibrance, temperature):
     from results.full_size import join, predict_small
 
-    small = predict_small(L, lambda seen: colorizer.predict_ab(seen[None], temperature)[0], colorizer.resolution)
-    return join(L, small, vibrance or colorizer.vibrance)
+    small = predict_small(L[None], lambda seen: colorizer.predict_ab(seen, temperature), colorizer.resolution)
+    return join(L, small[0], vibrance or colorizer.vibrance)
 
 
 if __name__ == "__main__":

@@ -22,14 +22,25 @@ def network_size(height, width, short_side):
 
 
 def predict_small(L, predict, resolution):
-    """The mean of the predictions at SCALES, at the size of the largest: (H, W, 1) uint8 -> (h, w, 2) float32."""
-    height, width = L.shape[:2]
+    """The mean of the predictions at SCALES, at the size of the largest.
+
+    Parameters
+    ----------
+    L : (N, H, W, 1) uint8
+    predict : (N, h, w, 1) uint8 -> (N, h, w, 2) float32, for sides that are divisible by 4
+
+    Returns
+    -------
+    ab : (N, h, w, 2) float32
+    """
+    height, width = L.shape[1:3]
     sizes = [network_size(height, width, scale * resolution) for scale in SCALES]
     each = []
     for h, w in sizes:
         shrinks = h <= height and w <= width
-        seen = cv2.resize(L, (w, h), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)[..., None]
-        each.append(cv2.resize(predict(seen), sizes[-1][::-1], interpolation=cv2.INTER_LINEAR))
+        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        seen = np.stack([cv2.resize(one, (w, h), interpolation=how) for one in L])[..., None]
+        each.append([cv2.resize(ab, sizes[-1][::-1], interpolation=cv2.INTER_LINEAR) for ab in predict(seen)])
     return np.mean(each, axis=0)
 
 
@@ -94,3 +105,8 @@ def join(L, ab_small, vibrance=1.0):
         ab = each[..., :2] * (strip.astype(np.float32) / 255) + each[..., 2:]
         image_bgr[top : top + STRIP] = lab_to_bgr(strip, with_vibrance(strip, ab, vibrance))
     return image_bgr
+
+
+def gray_picture(L):
+    """The gray picture of a lightness: (H, W, 1) uint8 -> (H, W, 3) uint8 BGR."""
+    return join(L, np.zeros((4, 4, 2), np.float32))

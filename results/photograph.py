@@ -13,8 +13,8 @@ from preprocessing.lab import bgr_to_lab
 MOST_PIXELS = 150_000_000  # a larger picture is refused before it is decoded: it could be a decompression bomb
 
 
-class UnreadablePhotograph(Exception):
-    """A file that is no photograph, or too large a one; the text says why."""
+class UnreadableFile(Exception):
+    """A file that is no photograph or film, is damaged or too large; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def read_photograph(data):
 
     Raises
     ------
-    UnreadablePhotograph
+    UnreadableFile
         It is empty, truncated, no image, or has more than MOST_PIXELS pixels.
     """
     try:
@@ -39,14 +39,14 @@ def read_photograph(data):
             warnings.simplefilter("ignore")  # Pillow's own limit is lower
             image = Image.open(io.BytesIO(data))
             if image.width * image.height > MOST_PIXELS:
-                raise UnreadablePhotograph(f"{image.width} x {image.height} pixels are more than {MOST_PIXELS:,}")
+                raise UnreadableFile(f"{image.width} x {image.height} pixels are more than {MOST_PIXELS:,}")
             image = ImageOps.exif_transpose(image)
             return _from_pillow(image)
-    except UnreadablePhotograph:
+    except UnreadableFile:
         raise
     except Exception as error:  # noqa: BLE001 - decoders raise whatever a damaged file leads them to
         reason = "empty file" if not data else str(error).splitlines()[0][:80] if str(error) else type(error).__name__
-        raise UnreadablePhotograph(f"not a whole image ({reason})") from None
+        raise UnreadableFile(f"not a whole image ({reason})") from None
 
 
 def _from_pillow(image):

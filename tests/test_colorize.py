@@ -13,7 +13,7 @@ from preprocessing.lab import bgr_to_lab
 from results import full_size, photograph
 from results.colorize import colorize
 from results.full_size import at_full_size, guided_coefficients, join, network_size
-from results.photograph import UnreadablePhotograph, read_photograph
+from results.photograph import UnreadableFile, read_photograph
 
 SCRIPT = "results/colorize.py"
 RANDOM = np.random.default_rng(0)
@@ -60,10 +60,10 @@ def test_exif_orientation_is_honoured_and_alpha_kept(tmp_path, picture):
 def test_what_is_no_photograph_is_said_so(tmp_path, picture, monkeypatch):
     whole = saved(tmp_path / "whole.png", picture)
     for data in (b"", b"hello", whole[: len(whole) // 2]):
-        with pytest.raises(UnreadablePhotograph):
+        with pytest.raises(UnreadableFile):
             read_photograph(data)
     monkeypatch.setattr(photograph, "MOST_PIXELS", 1000)
-    with pytest.raises(UnreadablePhotograph, match="90 x 60 pixels"):
+    with pytest.raises(UnreadableFile, match="90 x 60 pixels"):
         read_photograph(whole)
 
 
@@ -150,6 +150,18 @@ def test_files_folders_patterns_and_what_is_written(tmp_path):
     assert run_script(SCRIPT, "*.png", "--out", "out", "--force", cwd=tmp_path).returncode == 0
 
 
+def test_a_run_that_was_stopped_goes_on_with_what_is_missing(tmp_path):
+    for seed, name in enumerate(("a.png", "b.png")):
+        photograph_file(tmp_path / name, seed)
+    (tmp_path / "a-colorized.png").write_bytes(b"mine")
+    process = run_script(SCRIPT, "*.png", cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    assert "1 of 2 are there already" in process.stderr
+    assert (tmp_path / "a-colorized.png").read_bytes() == b"mine"
+    assert (tmp_path / "b-colorized.png").exists()
+    assert len(list(tmp_path.iterdir())) == 4  # what it wrote is not coloured again
+
+
 def test_a_bad_file_is_named_and_skipped_and_the_exit_code_says_so(tmp_path):
     photograph_file(tmp_path / "good.png", 1)
     (tmp_path / "text.jpg").write_text("hello")
@@ -185,7 +197,7 @@ def test_help_needs_no_tensorflow(tmp_path):
     [
         ([], "name photographs"),
         (["missing.jpg"], "missing.jpg"),
-        (["empty"], "holds no photograph"),
+        (["empty"], "holds no photograph or film"),
         (["a.png", "--samples", "2"], "--objective rebalanced"),
         (["a.png", "a.jpg"], "colour them apart"),
         (["a.png", "--vibrance", "0"], "--vibrance"),

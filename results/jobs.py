@@ -1,0 +1,101 @@
+"""What is to be coloured, and where it is written."""
+
+import glob
+from dataclasses import dataclass
+from pathlib import Path
+
+from preprocessing.files import UserError
+
+PHOTOGRAPHS = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
+FILMS = {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm"}
+STDIO = "-"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One photograph or film, and the files that are to be written of it, by what they show."""
+
+    source: Path | str
+    outputs: dict
+
+    @property
+    def is_film(self):
+        return _is_film(self.source)
+
+
+def list_jobs(names, out, shown):
+    """Every photograph and film that `names` mean, each once.
+
+    Parameters
+    ----------
+    names : files, folders, patterns, or STDIO
+    out : folder for what is written, or None: beside each photograph
+    shown : what is written of each, such as ["colorized", "compare"]
+
+    Raises
+    ------
+    UserError
+        A name is no file, folder or matching pattern, a folder holds nothing to colour, or two would be written as one.
+    """
+    jobs = {}
+    for name in names:
+        if name == STDIO:
+            jobs[STDIO] = Job(STDIO, dict.fromkeys(shown))
+            continue
+        for source, relative in _found(name):
+            target = out / relative if out else source
+            suffix = ".mp4" if _is_film(source) else ".png"
+            outputs = {each: target.with_name(f"{target.stem}-{each}{suffix}") for each in shown}
+            jobs.setdefault(source.resolve(), Job(source, outputs))
+    writers = {}
+    for job in jobs.values():
+        other = writers.setdefault(job.outputs["colorized"] or STDIO, job)
+        if other is not job:
+            written = job.outputs["colorized"]
+            raise UserError(f"{other.source} and {job.source} would both be {written}: colour them apart")
+    return list(jobs.values())
+
+
+def _found(name):
+    """(file, its path below the folder that was named) of each file that `name` means."""
+    path = Path(name)
+    if path.is_dir():
+        found = [p for p in sorted(path.rglob("*")) if p.suffix.lower() in PHOTOGRAPHS | FILMS and not _is_ours(p)]
+        if not found:
+            raise UserError(f"{name} holds no photograph or film ({', '.join(sorted(PHOTOGRAPHS | FILMS))})")
+        return [(p, p.relative_to(path)) for p in found]
+    if path.is_file():
+        return [(path, Path(path.name))]
+    paths = [Path(p) for p in sorted(glob.glob(name, recursive=True))]
+    found = [(p, Path(p.name)) for p in paths if p.is_file() and not _is_ours(p)]
+    if not found:
+        raise UserError(f"no such file, folder or matching pattern: {name}")
+    return found
+
+
+def _is_film(source):
+    return Path(source).suffix.lower() in FILMS
+
+
+def _is_ours(path):
+    return path.stem.endswith(("-colorized", "-compare", "-uncertainty")) or "-sample" in path.stem
+
+
+def left_to_do(jobs):
+    """The jobs without what is there already, which is not written again: a run that was stopped goes on.
+
+    Raises
+    ------
+    UserError
+        Everything is there.
+    """
+    left = []
+    for job in jobs:
+        missing = {each: path for each, path in job.outputs.items() if path is None or not path.exists()}
+        if missing:
+            left.append(Job(job.source, missing))
+    if not left:
+        raise UserError(
+            f"{next(iter(jobs[0].outputs.values()))} exists: --force overwrites it, --out FOLDER writes elsewhere"
+        )
+    return left
