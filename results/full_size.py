@@ -33,15 +33,25 @@ def predict_small(L, predict, resolution):
     -------
     ab : (N, h, w, 2) float32
     """
+    return merged([predict(seen) for seen in views(L, resolution)])
+
+
+def views(L, resolution):
+    """What the network is shown: (N, H, W, 1) uint8 -> one (N, h, w, 1) uint8 for each of SCALES."""
     height, width = L.shape[1:3]
-    sizes = [network_size(height, width, scale * resolution) for scale in SCALES]
     each = []
-    for h, w in sizes:
-        shrinks = h <= height and w <= width
-        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        seen = np.stack([cv2.resize(one, (w, h), interpolation=how) for one in L])[..., None]
-        each.append([cv2.resize(ab, sizes[-1][::-1], interpolation=cv2.INTER_LINEAR) for ab in predict(seen)])
-    return np.mean(each, axis=0)
+    for h, w in (network_size(height, width, scale * resolution) for scale in SCALES):
+        how = cv2.INTER_AREA if h <= height and w <= width else cv2.INTER_LINEAR
+        each.append(np.stack([cv2.resize(one, (w, h), interpolation=how) for one in L])[..., None])
+    return each
+
+
+def merged(ab_of_views):
+    """The mean of the views' ab, at the size of the last: (N, h, w, 2) float32."""
+    size = ab_of_views[-1].shape[2:0:-1]
+    return np.mean(
+        [[cv2.resize(ab, size, interpolation=cv2.INTER_LINEAR) for ab in each] for each in ab_of_views], axis=0
+    )
 
 
 def guided_coefficients(lightness, ab):

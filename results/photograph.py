@@ -1,7 +1,6 @@
 """Photographs of any kind as 8-bit L and alpha, and pictures back as files."""
 
 import io
-import warnings
 from dataclasses import dataclass
 
 import cv2
@@ -11,6 +10,7 @@ from PIL import Image, ImageOps
 from preprocessing.lab import bgr_to_lab
 
 MOST_PIXELS = 150_000_000  # a larger picture is refused before it is decoded: it could be a decompression bomb
+Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit, whose message names no pixels; ours is checked as early
 
 
 class UnreadableFile(Exception):
@@ -26,22 +26,19 @@ class Photograph:
     alpha: np.ndarray | None
 
 
-def read_photograph(data):
+def read_photograph(data, most_pixels=MOST_PIXELS):
     """Decode an image file's bytes: gray, 16-bit gray, RGB, palette or CMYK, its EXIF orientation honoured.
 
     Raises
     ------
     UnreadableFile
-        It is empty, truncated, no image, or has more than MOST_PIXELS pixels.
+        It is empty, truncated, no image, or has more than `most_pixels` pixels.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's own limit is lower
-            image = Image.open(io.BytesIO(data))
-            if image.width * image.height > MOST_PIXELS:
-                raise UnreadableFile(f"{image.width} x {image.height} pixels are more than {MOST_PIXELS:,}")
-            image = ImageOps.exif_transpose(image)
-            return _from_pillow(image)
+        image = Image.open(io.BytesIO(data))  # reads the header only
+        if image.width * image.height > most_pixels:
+            raise UnreadableFile(f"{image.width} x {image.height} pixels are more than {most_pixels:,}")
+        return _from_pillow(ImageOps.exif_transpose(image))
     except UnreadableFile:
         raise
     except Exception as error:  # noqa: BLE001 - decoders raise whatever a damaged file leads them to

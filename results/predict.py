@@ -57,12 +57,18 @@ class Colorizer:
         ab = np.empty((*L.shape[:3], 2), np.float32)
         for start in range(0, len(L), BATCH):
             rows = slice(start, start + BATCH)
-            if self.predicts_bins:
-                each = self.predict_distributions(L[rows])
-                ab[rows] = [mean_colour(anneal(bins, temperature or self.temperature)) for bins in each]
-            else:
-                ab[rows] = self.units.cie_ab(self._output(L[rows]))
+            ab[rows] = self.decode(self.look(L[rows]), temperature)
         return ab if vibrance is None else with_vibrance(L, ab, vibrance)
+
+    def look(self, L):
+        """What the network says of at most BATCH photographs: their ab, or (an iterator over) their distributions."""
+        return self.predict_distributions(L) if self.predicts_bins else self.units.cie_ab(self._output(L))
+
+    def decode(self, looked, temperature=None):
+        """What `look` gave -> (N, H, W, 2) float32 CIE ab."""
+        if not self.predicts_bins:
+            return looked
+        return np.stack([mean_colour(anneal(bins, temperature or self.temperature)) for bins in looked])
 
     def predict_distributions(self, L):
         """Yield each photograph's distribution over ab bins at its full size, (H, W, Q) float32."""

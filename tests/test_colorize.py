@@ -10,7 +10,7 @@ from conftest import photograph_file, run_script
 from PIL import Image
 
 from preprocessing.lab import bgr_to_lab
-from results import full_size, photograph
+from results import full_size
 from results.colorize import colorize
 from results.full_size import at_full_size, guided_coefficients, join, network_size
 from results.photograph import UnreadableFile, read_photograph
@@ -57,14 +57,13 @@ def test_exif_orientation_is_honoured_and_alpha_kept(tmp_path, picture):
     assert (read_photograph(saved(tmp_path / "alpha.png", rgba)).alpha == alpha).all()
 
 
-def test_what_is_no_photograph_is_said_so(tmp_path, picture, monkeypatch):
+def test_what_is_no_photograph_is_said_so(tmp_path, picture):
     whole = saved(tmp_path / "whole.png", picture)
     for data in (b"", b"hello", whole[: len(whole) // 2]):
         with pytest.raises(UnreadableFile):
             read_photograph(data)
-    monkeypatch.setattr(photograph, "MOST_PIXELS", 1000)
     with pytest.raises(UnreadableFile, match="90 x 60 pixels"):
-        read_photograph(whole)
+        read_photograph(whole, most_pixels=1000)
 
 
 def test_the_picture_keeps_its_lightness_and_gets_colours_of_its_own(picture):
