@@ -1,7 +1,8 @@
-"""`make bench`: how fast this machine trains and builds shards, as ratios within one run.
+"""`make bench`: how fast this machine trains, builds shards and colours photographs, as ratios within one run.
 
 Training at 64 px, batch 64: our loop on real shards against Keras `fit` on the same images in memory, each with its own
 faster type. Shards at 64 px: step 2 against the bare reading, decoding, resizing and Lab of the same zip on all cores.
+`colorize`: one photograph of 12 megapixels, and a folder of 200, against decoding, Lab, resizing and encoding alone.
 Run it on an idle machine, with --data naming a zip of at least 64 px; only the ratios mean anything elsewhere.
 """
 
@@ -14,11 +15,15 @@ import sys
 import tempfile
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from preprocessing.front_door import add_data_argument, run
 
 SIDE, BATCH, STEPS, WARM_STEPS = 64, 64, 25, 3
+LARGE = (4000, 3000)  # 12 megapixels
+FOLDER = 200  # photographs
+TIMES = 5  # the large photograph is coloured, the fastest counts
 
 
 def main():
@@ -33,14 +38,13 @@ def main():
         raise UserError("the benchmark wants one zip of photographs: --data FILE.zip, with its shards built")
     (path,) = arguments.data
     bench_build(path)
+    bench_colorize(path)
     bench_training(source_name(arguments.data))
 
 
 def bench_build(path):
     """Print the rate of 02_build_shards.py, the bare rate, their ratio and the memory of all processes."""
-    with zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if name.lower().endswith((".jpg", ".jpeg", ".png"))]
-    names = [name for name in names if "/train/" in name or "/val/" in name]
+    names = [name for name in _photographs(path) if "/train/" in name or "/val/" in name]
     cores = os.cpu_count()
     with multiprocessing.get_context("spawn").Pool(cores) as pool:
         pool.map(_bare, [(path, names[:cores])] * cores)  # imports are not timed
@@ -62,6 +66,11 @@ def bench_build(path):
         f"shards: {ours:.0f} photographs/s, bare {bare:.0f}: {ours / bare:.2f} of it, "
         f"{started_up / bare:.2f} without imports and the listing of the zip; {peak_mb:.0f} MB at the most"
     )
+
+
+def _photographs(path):
+    with zipfile.ZipFile(path) as archive:
+        return [name for name in archive.namelist() if name.lower().endswith((".jpg", ".jpeg", ".png"))]
 
 
 def _bare(task):
@@ -97,6 +106,72 @@ def _children(pid):
     except OSError:
         return []
     return [*direct, *(grandchild for child in direct for grandchild in _children(child))]
+
+
+def bench_colorize(path):
+    """Print how long `colorize` takes next to the work it cannot do without, interpreter and imports left out."""
+    import cv2
+    import numpy as np
+
+    from results.colorize import colour_photographs, parse_arguments
+    from results.jobs import list_jobs
+    from results.photograph import read_photograph
+    from results.predict import load_colorizer
+
+    colorizer = load_colorizer("l2_128")
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as archive:
+        folder = Path(folder)
+        names = _photographs(path)
+        (folder / "many").mkdir()
+        for name in names[:: max(1, len(names) // FOLDER)][:FOLDER]:
+            (folder / "many" / name.replace("/", "_")).write_bytes(archive.read(name))
+        image_bgr = cv2.imdecode(np.frombuffer(archive.read(names[0]), np.uint8), cv2.IMREAD_COLOR)
+        cv2.imwrite(str(folder / "large.jpg"), cv2.resize(image_bgr, LARGE, interpolation=cv2.INTER_CUBIC))
+
+        def ours(name):
+            arguments = parse_arguments([str(folder / name), "--out", str(folder / "out"), "--force"])
+            jobs = list_jobs(arguments.photographs, arguments.out, ["colorized"])
+            started = time.perf_counter()
+            colour_photographs(jobs, colorizer, arguments)
+            return time.perf_counter() - started
+
+        def bare(files):
+            started = time.perf_counter()
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                list(pool.map(lambda file: _bare_colouring(file, folder), files))
+            return time.perf_counter() - started
+
+        large, many = folder / "large.jpg", sorted((folder / "many").iterdir())
+        both = [(ours(large.name), bare([large])) for _ in range(TIMES)]
+        one, one_bare = (min(seconds) for seconds in zip(*both, strict=True))
+        print(f"colorize, 12 megapixels: {one:.2f} s, bare {one_bare:.2f} s: {one / one_bare:.2f} times as long")
+        from results.full_size import views
+
+        ours("many")  # the network is traced for each size once
+        seen = [views(read_photograph(file.read_bytes()).L[None], colorizer.resolution) for file in many]
+        started = time.perf_counter()
+        for each in seen:
+            for view in each:
+                colorizer.predict_ab(view)
+        slower = max(time.perf_counter() - started, bare(many))
+        share = slower / ours("many")
+        print(
+            f"colorize, {len(many)} photographs: {share:.2f} of the rate of the slower of network and bare work alone"
+        )
+
+
+def _bare_colouring(file, folder):
+    """Decode, Lab, resize to a network's size and back, and encode, with OpenCV alone."""
+    import cv2
+    import numpy as np
+
+    lab = cv2.cvtColor(cv2.imdecode(np.frombuffer(file.read_bytes(), np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2LAB)
+    small = cv2.resize(lab, (128, 128), interpolation=cv2.INTER_AREA)
+    full = cv2.resize(small, lab.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    full[..., 0] = lab[..., 0]
+    image_bgr = cv2.cvtColor(full, cv2.COLOR_LAB2BGR)
+    encoded = cv2.imencode(".png", image_bgr, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1]
+    (folder / "bare.png").with_stem(file.stem).write_bytes(encoded.tobytes())
 
 
 def bench_training(source):

@@ -76,7 +76,7 @@ def _main():
         sys.exit(1)
 
 
-def parse_arguments():
+def parse_arguments(words=None):
     parser = argparse.ArgumentParser(
         prog="colorize", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -92,7 +92,7 @@ def parse_arguments():
     parser.add_argument("--samples", type=natural, default=0, metavar="N", help="N more plausible colourings")
     parser.add_argument("--uncertainty", action="store_true", help="the map of the distribution's entropy as well")
     parser.add_argument("--force", action="store_true", help="overwrite what is there")
-    return parser.parse_args()
+    return parser.parse_args(words)
 
 
 def what_is_shown(arguments):

@@ -1,5 +1,8 @@
 """Colours for a photograph of any size: predicted small, brought to full size along the photograph's own edges."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 
@@ -11,7 +14,7 @@ LONGEST = 4  # times the short side; a longer picture is squeezed
 GUIDE_SIDE = 512  # px, short side at which edges are looked at (He & Sun 2015, the fast guided filter)
 GUIDE_RADIUS = 1 / 32  # of the short side
 GUIDE_EPSILON = 1e-3  # of L in 0..1, squared
-STRIP = 512  # rows that are finished at a time: a 100-megapixel picture stays small in memory
+STRIP = 256  # rows that a core finishes at a time: a 100-megapixel picture stays small in memory
 
 
 def network_size(height, width, short_side):
@@ -109,11 +112,15 @@ def join(L, ab_small, vibrance=1.0):
     guide = guide.reshape(size[::-1])
     coefficients = guided_coefficients(guide, cv2.resize(ab_small, size, interpolation=cv2.INTER_LINEAR))
     image_bgr = np.empty((height, width, 3), np.uint8)
-    for top in range(0, height, STRIP):
+
+    def finish(top):
         strip = L[top : top + STRIP]
         each = at_full_size(coefficients, height, width, top, len(strip))
         ab = each[..., :2] * (strip.astype(np.float32) / 255) + each[..., 2:]
         image_bgr[top : top + STRIP] = lab_to_bgr(strip, with_vibrance(strip, ab, vibrance))
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(finish, range(0, height, STRIP)))
     return image_bgr
 
 

@@ -53,7 +53,7 @@ def _from_pillow(image):
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
         alpha = np.asarray(image.getchannel("A"))
-    return from_bgr(np.ascontiguousarray(np.asarray(image.convert("RGB"))[..., ::-1]), alpha)
+    return from_bgr(cv2.cvtColor(np.asarray(image.convert("RGB")), cv2.COLOR_RGB2BGR), alpha)
 
 
 def _eight_bits(values):
