@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: results test check lint bench table1 errata tradeoff
+.PHONY: results test check lint bench table1 errata tradeoff ways
 .DELETE_ON_ERROR:
 
 results: .venv/installed
@@ -34,6 +34,9 @@ errata: .venv/installed
 
 tradeoff: .venv/installed
 	$(BIN)/python results/tradeoff.py $(if $(DATA),--data $(DATA))
+
+ways: .venv/installed
+	$(BIN)/python results/ways.py $(if $(DATA),--data $(DATA))
 
 # OpenCV's usual wheel needs the system's libGL; on a bare server its headless twin takes its place.
 .venv/installed: setup.py

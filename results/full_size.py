@@ -93,6 +93,27 @@ def at_full_size(small, height, width, first_row, rows):
     return cv2.warpAffine(small, matrix, (width, rows), flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
+def ab_at_full_size(L, ab_small, guided=True):
+    """ab at the size of L, whole: (H, W, 1) uint8, (h, w, 2) float32 -> (H, W, 2) float32; for pictures of some megapixels."""
+    if not guided:
+        return cv2.resize(ab_small, L.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    return _guided_rows(L, coefficients_for(L, ab_small), slice(0, len(L)))
+
+
+def coefficients_for(L, ab_small):
+    """The coefficients that take a photograph's L to its ab, looked at with a short side of at most GUIDE_SIDE."""
+    height, width = L.shape[:2]
+    scale = min(1.0, GUIDE_SIDE / min(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    guide = cv2.resize(L, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    return guided_coefficients(guide.reshape(size[::-1]), cv2.resize(ab_small, size, interpolation=cv2.INTER_LINEAR))
+
+
+def _guided_rows(L, coefficients, rows):
+    each = at_full_size(coefficients, *L.shape[:2], rows.start, len(L[rows]))
+    return each[..., :2] * (L[rows].astype(np.float32) / 255) + each[..., 2:]
+
+
 def join(L, ab_small, vibrance=1.0):
     """Bring ab to the size of L and join them inside the RGB gamut.
 
@@ -105,22 +126,16 @@ def join(L, ab_small, vibrance=1.0):
     -------
     image_bgr : (H, W, 3) uint8
     """
-    height, width = L.shape[:2]
-    scale = min(1.0, GUIDE_SIDE / min(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    guide = cv2.resize(L, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    guide = guide.reshape(size[::-1])
-    coefficients = guided_coefficients(guide, cv2.resize(ab_small, size, interpolation=cv2.INTER_LINEAR))
-    image_bgr = np.empty((height, width, 3), np.uint8)
+    coefficients = coefficients_for(L, ab_small)
+    image_bgr = np.empty((*L.shape[:2], 3), np.uint8)
 
     def finish(top):
-        strip = L[top : top + STRIP]
-        each = at_full_size(coefficients, height, width, top, len(strip))
-        ab = each[..., :2] * (strip.astype(np.float32) / 255) + each[..., 2:]
-        image_bgr[top : top + STRIP] = lab_to_bgr(strip, with_vibrance(strip, ab, vibrance))
+        rows = slice(top, top + STRIP)
+        ab = _guided_rows(L, coefficients, rows)
+        image_bgr[rows] = lab_to_bgr(L[rows], with_vibrance(L[rows], ab, vibrance))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(finish, range(0, height, STRIP)))
+        list(pool.map(finish, range(0, len(L), STRIP)))
     return image_bgr
 
 

@@ -1,0 +1,110 @@
+"""`make ways`: how a network should be shown a photograph of any size, and its ab brought back, measured on `val`.
+
+In:  photographs at their full size (`--data`), and weights (default: the shipped l2_128).
+Out: results/ways.json, the mean squared error in ab at full size of each way; `results/full_size.py` takes the best.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from preprocessing.front_door import add_data_argument, run
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_data_argument(parser)
+    parser.add_argument("--weights", default="l2_128", metavar="WEIGHTS")
+    arguments = parser.parse_args()
+
+    from tqdm import tqdm
+
+    from preprocessing.files import write_atomically
+    from preprocessing.sources import EMBEDDED_TRAINING, open_embedded, open_source, read_image
+    from preprocessing.splits import split_photographs
+    from results.predict import load_colorizer
+
+    source = open_source(arguments.data) if arguments.data else open_embedded(EMBEDDED_TRAINING)
+    out = Path("results" if arguments.data else "results/local") / "ways.json"
+    colorizer = load_colorizer(arguments.weights)
+    photographs = split_photographs(source.photographs)["val"]
+    errors = [errors_of(read_image(photograph), colorizer) for photograph in tqdm(photographs, unit="photo")]
+    table = {
+        "data": source.name,
+        "split": "val",
+        "photographs": len(errors),
+        "weights": arguments.weights,
+        "mse": {way: round(sum(each[way] for each in errors) / len(errors), 1) for way in errors[0]},
+    }
+    write_atomically(out, (json.dumps(table, indent=1) + "\n").encode())
+    for way, mse in table["mse"].items():
+        print(f"{way:32} {mse}")
+    print(f"table: {out}")
+
+
+def errors_of(image_bgr, colorizer):
+    """The squared error in CIE ab of each way, at the photograph's full size, brought there bilinearly or guided."""
+    import numpy as np
+
+    from preprocessing.lab import bgr_to_lab, cie_ab
+    from results.full_size import ab_at_full_size
+
+    L, ab_code = bgr_to_lab(image_bgr)
+    truth = cie_ab(ab_code)
+    errors = {}
+    for way, ab_small in ways(L, colorizer):
+        for guided in (False, True):
+            difference = ab_at_full_size(L, ab_small, guided) - truth
+            errors[f"{way}, guided" if guided else way] = float(np.square(difference).mean())
+    return errors
+
+
+def ways(L, colorizer):
+    """Yield (way, ab as (h, w, 2) float32) for each way to show (H, W, 1) uint8 L to a network of side S."""
+    import cv2
+
+    from results.full_size import merged, network_size, views
+
+    side = colorizer.resolution
+
+    def seen(height, width):
+        return cv2.resize(L, (width, height), interpolation=cv2.INTER_AREA)
+
+    def predict(small):
+        return colorizer.predict_ab(small.reshape(1, *small.shape[:2], 1))[0]
+
+    yield "squeezed to a square", predict(seen(side, side))
+
+    scale = side / max(L.shape)
+    height, width = (max(1, round(length * scale)) for length in L.shape[:2])
+    edges = (0, side - height, 0, side - width)
+    yield (
+        "padded to a square",
+        predict(cv2.copyMakeBorder(seen(height, width), *edges, cv2.BORDER_REFLECT))[:height, :width],
+    )
+
+    yield "tiled, short side 2 S", _tiled(seen(*network_size(*L.shape[:2], 2 * side)), predict, side)
+
+    for share in (0.5, 0.75, 1.0):
+        yield f"short side {share:g} S", predict(seen(*network_size(*L.shape[:2], share * side)))
+
+    yield "mean of short sides 0.5, 0.75, 1 S", merged([colorizer.predict_ab(view) for view in views(L[None], side)])[0]
+
+
+def _tiled(L, predict, side):
+    """Squares of the network's own size that overlap by half, mixed with weights that fall to their edges."""
+    import numpy as np
+
+    ramp = np.minimum(np.arange(1, side + 1), np.arange(side, 0, -1)).astype(np.float32)
+    weight = (ramp[:, None] * ramp)[..., None]
+    total, weights = np.zeros((*L.shape[:2], 2), np.float32), np.zeros((*L.shape[:2], 1), np.float32)
+    for top in sorted({*range(0, L.shape[0] - side, side // 2), L.shape[0] - side}):
+        for left in sorted({*range(0, L.shape[1] - side, side // 2), L.shape[1] - side}):
+            part = np.s_[top : top + side, left : left + side]
+            total[part] += weight * predict(L[part])
+            weights[part] += weight
+    return total / weights
+
+
+if __name__ == "__main__":
+    run(main)
