@@ -8,7 +8,7 @@ setup(
     description="Image colorization using a CNN: a 2017 course project, reproduced and carried on",
     license="MIT",
     python_requires=">=3.11,<3.14",
-    packages=["preprocessing", "tf_raw", "keras_port", "results"],
+    packages=["preprocessing", "tf_raw", "keras_port", "results", "report"],
     package_data={"results": ["weights/*.h5", "*.json"]},
     install_requires=[
         "tensorflow>=2.20,<2.22",

@@ -15,7 +15,9 @@ LAMBDA = 0.5  # share of the uniform distribution mixed into the prior, section 
 
 @functools.cache
 def bin_centres():
-    """Centres of the grid cells that hold at least one sRGB colour.
+    """Centres of the grid cells that hold at least one sRGB colour: 262.
+
+    The paper's list of 313 (its pts_in_hull) holds these, and 51 around them that no sRGB colour is nearest to.
 
     The six faces of the RGB cube are enough: along L every in-gamut ab leaves the solid through its surface.
 

@@ -1,0 +1,83 @@
+"""What the report prints of `results/*.json` and the shipped weights, as text, and what has not been measured yet."""
+
+import json
+from pathlib import Path
+
+import h5py
+
+COMMANDS = {  # a results file -> what measures it, with the data that its README line names
+    "evaluation.json": "results/07_evaluate.py",
+    "table1.json": "make table1",
+    "errata.json": "make errata",
+    "tuning.json": "keras_port/05_tune_128.py",
+    "tradeoff.json": "make tradeoff",
+    "ways.json": "make ways",
+    "bench.json": "make bench",
+}
+DATA = {"tiny": "tiny-imagenet-200-subset", "photos": "photos+scenes-and-objects"}
+
+
+def gather(results):
+    """Everything the report may print, as plain values: {file: content or None}, weights and figures that are there."""
+    results = Path(results)
+    files = {name: _read(results / name) for name in COMMANDS}
+    weights = {path.stem: _attributes(path) for path in sorted((results / "weights").glob("*.h5"))}
+    recipes = _recipes(files, weights)
+    if files["errata.json"]:  # by number, for the text to name
+        files["errata.json"]["entries"] = {str(each["number"]): each for each in files["errata.json"]["entries"]}
+    return {
+        "files": files,
+        "commands": COMMANDS,
+        "scores": _scores(files["evaluation.json"]),
+        "weights": weights,
+        "recipes": recipes,
+        "pictures": sorted(
+            path.relative_to(results).as_posix()
+            for kind in ("figures", "curves")
+            for path in (results / kind).glob("*.png")
+        ),
+    }
+
+
+def _read(path):
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def _attributes(path):
+    with h5py.File(path) as file:
+        return json.loads(file.attrs["description"])
+
+
+def _scores(evaluation):
+    """{"l2_64@tiny@64": row}, of every row of the evaluation."""
+    short = {name: key for key, name in DATA.items()}
+    rows = evaluation["rows"] if evaluation else []
+    return {f"{row['model']}@{short[row['data']]}@{row['resolution']}": row for row in rows if row["data"] in short}
+
+
+def _recipes(files, weights):
+    """(what, its script, minutes or None, the command that would measure them) of everything that the report shows."""
+    sequence = (files["bench.json"] or {}).get("sequence_seconds", {})
+    rows = [
+        (what, script, sequence.get(script), COMMANDS["bench.json"])
+        for what, script in (
+            ("shards of the embedded photographs", "preprocessing/02_build_shards.py"),
+            ("their scores", "results/07_evaluate.py"),
+            ("result, ranked and vivid figures", "results/08_make_figures.py"),
+        )
+    ]
+    scripts = {32: "tf_raw/03_train_32.py", 64: "tf_raw/04_train_64.py", 128: "keras_port/06_train_128.py"}
+    rows += [(f"weights {name}", scripts[each["resolution"]], each["seconds"], "") for name, each in weights.items()]
+    rows += [
+        (what, script, _sum(files[name], key), COMMANDS[name])
+        for what, script, name, key in (
+            ("table 1", "results/table1.py", "table1.json", "runs"),
+            ("errata", "results/errata.py", "errata.json", "entries"),
+            ("the search", "keras_port/05_tune_128.py", "tuning.json", "trials"),
+        )
+    ]
+    return [(what, script, seconds and seconds / 60, command) for what, script, seconds, command in rows]
+
+
+def _sum(table, key):
+    return sum(each["seconds"] or 0 for each in table[key]) if table else None

@@ -1,0 +1,146 @@
+"""The report: its references to code, what it prints of the results and what it lacks, and the page in Chromium."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY
+
+from preprocessing.files import UserError
+from report import build as report_build
+from report.build import build, finish_page, literal, references_of
+from report.measurements import COMMANDS, gather
+from report.references import resolve
+from report.schematic import draw_schematic
+
+typst = pytest.importorskip("typst", reason="the extra `report` is not installed")
+pytest.importorskip("pygments", reason="the extra `report` is not installed")
+chromium = shutil.which("chromium")
+
+
+def test_a_reference_finds_functions_methods_and_constants_with_their_lines():
+    found = resolve("tf_raw/layers.py:batch_norm", REPOSITORY)
+    lines = (REPOSITORY / "tf_raw/layers.py").read_text().splitlines()
+    assert lines[found.first - 1].startswith("def batch_norm(")
+    assert found.code.splitlines() == lines[found.first - 1 : found.last]
+    assert found.code.rstrip().endswith("return y")
+    assert resolve("tf_raw/adam.py:Adam.apply", REPOSITORY).code.startswith("    def apply")
+    assert resolve("preprocessing/lab.py:Units", REPOSITORY).code.startswith("@dataclass")
+
+
+@pytest.mark.parametrize("text", ["tf_raw/layers.py:gone", "tf_raw/gone.py:batch_norm", "tf_raw/adam.py:Adam.gone"])
+def test_a_reference_to_code_that_is_gone_is_an_error_that_names_it(text):
+    with pytest.raises(UserError, match=text.replace(".", r"\.")):
+        resolve(text, REPOSITORY)
+
+
+def test_the_build_fails_when_the_text_refers_to_code_that_is_gone(tmp_path, monkeypatch):
+    shutil.copytree(REPOSITORY / "report", tmp_path / "report")
+    source = tmp_path / "report/report.typ"
+    source.write_text(source.read_text().replace("tf_raw/layers.py:dropout", "tf_raw/layers.py:dropped"))
+    monkeypatch.setattr(report_build, "FOLDER", tmp_path / "report")
+    with pytest.raises(UserError, match="dropped"):
+        build(out=tmp_path)
+
+
+def test_every_claim_about_the_method_has_its_code():
+    text = (REPOSITORY / "report/report.typ").read_text()
+    names = references_of(text)
+    assert len(names) > 50
+    for room in ("preprocessing/", "tf_raw/", "keras_port/", "results/"):
+        assert any(name.startswith(room) for name in names)
+
+
+def test_the_schematic_is_drawn_from_the_networks_own_layers():
+    from tf_raw.network import LAYERS
+
+    layers = literal("tf_raw/network.py:LAYERS")
+    assert layers == LAYERS
+    assert draw_schematic(layers) == draw_schematic(layers)
+    assert len(draw_schematic(layers[:3])) < len(draw_schematic(layers))
+
+
+def test_the_published_table_is_that_of_the_code():
+    from results.table1 import REPORT
+
+    assert literal("results/table1.py:REPORT") == REPORT
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    """A report of which nothing has been measured: its folder and what it says it lacks."""
+    folder = tmp_path_factory.mktemp("empty")
+    return folder, build(results=folder / "results", out=folder)
+
+
+def test_what_is_not_measured_says_so_with_its_command(empty):
+    folder, missing = empty
+    page = (folder / "report.html").read_text()
+    assert (folder / "report.pdf").read_bytes().startswith(b"%PDF")
+    for command in COMMANDS.values():
+        assert any(command in each for each in missing), command
+        assert command in page
+    assert "not measured yet" in page
+
+
+def test_numbers_are_those_of_the_results(tmp_path, empty):
+    """Another error in evaluation.json, and only that, is what the report then prints."""
+    results = tmp_path / "results"
+    shutil.copytree(REPOSITORY / "results/weights", results / "weights")
+    evaluation = json.loads((REPOSITORY / "results/evaluation.json").read_text())
+    row = next(
+        row
+        for row in evaluation["rows"]
+        if (row["model"], row["resolution"]) == ("l2_64", 64) and "tiny" in row["data"]
+    )
+    row.update(mse=123.456, mse_ci=[111.11, 133.33])
+    (results / "evaluation.json").write_text(json.dumps(evaluation))
+    missing = build(results=results, out=tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "123.5 (111.1 to 133.3)" in page
+    assert "123.5" not in (empty[0] / "report.html").read_text()
+    assert len(missing) < len(empty[1])
+    assert gather(results)["scores"]["l2_64@tiny@64"]["mse"] == 123.456
+
+
+def test_code_is_shown_as_it_stands(empty):
+    page = (empty[0] / "report.html").read_text()
+    names = references_of((REPOSITORY / "report/report.typ").read_text())
+    assert page.count('<details class="panel"') >= len(names)
+    assert "moving_mean" in page
+    assert "http" not in page.split("<body>")[0]  # no style, script or font from elsewhere
+    assert "<script" not in page
+    reference = resolve("tf_raw/layers.py:conv2d", REPOSITORY)
+    panel = finish_page('<head></head><aside><div class="panel" data-reference="x"></div></aside>', {"x": reference})
+    assert f"lines {reference.first} to {reference.last}" in panel
+
+
+def test_the_committed_report_is_there_and_whole():
+    page = (REPOSITORY / "report/report.html").read_text()
+    assert page.endswith("</html>")
+    assert (REPOSITORY / "report/report.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_in_a_browser(empty, width):
+    if not chromium:
+        pytest.skip("Chromium is not installed")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    errors = []
+    with playwright.sync_playwright() as browsers:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+        browser = browsers.chromium.launch(executable_path=chromium, args=flags)
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        page.on("console", lambda message: errors.append(message.text))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        for path in (Path(empty[0]) / "report.html", REPOSITORY / "report/report.html"):
+            page.goto(path.as_uri())
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            panels = page.locator("details.panel")
+            assert panels.count() == page.locator("details.panel .code").count() > 50
+            text, code = (page.locator(f".beside {part}").first.bounding_box() for part in (".text", "aside"))
+            beside = code["x"] >= text["x"] + text["width"]
+            assert beside == (width > 1000)
+        browser.close()
+    assert not errors
