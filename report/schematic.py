@@ -22,14 +22,14 @@ def draw_schematic(layers):
     layers : sequence of (name, filters, stride, operation), operation "conv" or "deconv", as tf_raw/network.py:LAYERS
     """
     with rc_context({"svg.fonttype": "path", "svg.hashsalt": "schematic", "font.family": "DejaVu Sans"}):
-        figure = Figure(figsize=(9, 2.1))
+        figure = Figure(figsize=(9, 2.4))
         axes = figure.add_axes((0, 0, 1, 1))
         x = _box(axes, 0.0, "lightness L", 1, SIDE)
         side = SIDE
         for name, filters, stride, operation in [*layers, ("ab", 2, 2, "deconv")]:
             side = side * stride if operation == "deconv" else side // stride
             x = _box(axes, x, name + "\n" + _how(stride, operation), filters, side)
-        axes.set(xlim=(-0.4, x), ylim=(-1.75, 1.45), aspect="equal")
+        axes.set(xlim=(-0.4, x), ylim=(-1.75, 1.75), aspect="equal")
         axes.axis("off")
         file = io.BytesIO()
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})

@@ -3,7 +3,8 @@
 Training at 64 px, batch 64: our loop on real shards against Keras `fit` on the same images in memory, each with its own
 faster type. Shards at 64 px: step 2 against the bare reading, decoding, resizing and Lab of the same zip on all cores.
 `colorize`: one photograph of 12 megapixels, and a folder of 200, against decoding, Lab, resizing and encoding alone.
-Run it on an idle machine, with --data naming a zip of at least 64 px; only the ratios mean anything elsewhere.
+Run it on an idle machine, with --data naming a zip of at least 64 px; only the ratios mean anything elsewhere. The
+numbers go to results/bench.json.
 """
 
 import argparse
@@ -20,6 +21,12 @@ from pathlib import Path
 
 from preprocessing.front_door import add_data_argument, run
 
+SEQUENCE = (
+    "preprocessing/01_get_photos.py",
+    "preprocessing/02_build_shards.py",
+    "results/07_evaluate.py",
+    "results/08_make_figures.py",
+)
 SIDE, BATCH, STEPS, WARM_STEPS = 64, 64, 25, 3
 LARGE = (4000, 3000)  # 12 megapixels
 FOLDER = 200  # photographs
@@ -31,15 +38,37 @@ def main():
     add_data_argument(parser)
     arguments = parser.parse_args()
 
-    from preprocessing.files import UserError
+    from preprocessing.files import UserError, write_atomically
     from preprocessing.sources import source_name
+    from results.weights import this_machine
 
     if len(arguments.data) != 1 or not zipfile.is_zipfile(arguments.data[0]):
         raise UserError("the benchmark wants one zip of photographs: --data FILE.zip, with its shards built")
     (path,) = arguments.data
-    bench_build(path)
-    bench_colorize(path)
-    bench_training(source_name(arguments.data))
+    table = {
+        "data": source_name(arguments.data),
+        "host": this_machine(),
+        "sequence_seconds": bench_sequence(),
+        "shards": bench_build(path),
+        "colorize": bench_colorize(path),
+        "training": bench_training(source_name(arguments.data)),
+    }
+    write_atomically(Path("results/bench.json"), (json.dumps(table, indent=1) + "\n").encode())
+    print("table: results/bench.json")
+
+
+def bench_sequence():
+    """Seconds that each script of `make results` takes on the embedded photographs, interpreter included."""
+    repository = Path(__file__).resolve().parent.parent
+    seconds = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for script in SEQUENCE:
+            command = [sys.executable, str(repository / script)]
+            started = time.perf_counter()
+            subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            seconds[script] = round(time.perf_counter() - started, 1)
+            print(f"{script}: {seconds[script]} s")
+    return seconds
 
 
 def bench_build(path):
@@ -66,6 +95,17 @@ def bench_build(path):
         f"shards: {ours:.0f} photographs/s, bare {bare:.0f}: {ours / bare:.2f} of it, "
         f"{started_up / bare:.2f} without imports and the listing of the zip; {peak_mb:.0f} MB at the most"
     )
+    return _rounded(
+        ours_per_second=ours,
+        bare_per_second=bare,
+        share=ours / bare,
+        share_without_start=started_up / bare,
+        peak_mb=peak_mb,
+    )
+
+
+def _rounded(**values):
+    return {name: round(float(value), 3) for name, value in values.items()}
 
 
 def _photographs(path):
@@ -185,7 +225,12 @@ def bench_training(source):
     theirs = {name: _keras_rate(batches, name) for name in ("float32", "mixed_bfloat16")}
     for name, rate in theirs.items():
         print(f"Keras fit {name}: {rate:.1f} images/s")
-    print(f"training: {max(rate for rate, _ in ours.values()) / max(theirs.values()):.2f} of Keras fit's rate")
+    ratio = max(rate for rate, _ in ours.values()) / max(theirs.values())
+    print(f"training: {ratio:.2f} of Keras fit's rate")
+    rates = {f"tf_raw_{name}": rate for name, (rate, _) in ours.items()} | {
+        f"fit_{name}": r for name, r in theirs.items()
+    }
+    return _rounded(**rates, ratio=ratio, wait_share=max(wait for _, wait in ours.values()))
 
 
 def _our_rate(batches, compute):

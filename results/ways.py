@@ -1,6 +1,6 @@
-"""`make ways`: how a network should be shown a photograph of any size, and its ab brought back, measured on `val`.
+"""`make ways`: how a network should be shown a photograph of any size, and its ab brought back to that size.
 
-In:  photographs at their full size (`--data`), and weights (default: the shipped l2_128).
+In:  photographs at their full size that no network was trained on (`--data`), and weights (default: the shipped l2_128).
 Out: results/ways.json, the mean squared error in ab at full size of each way; `results/full_size.py` takes the best.
 """
 
@@ -20,18 +20,15 @@ def main():
     from tqdm import tqdm
 
     from preprocessing.files import write_atomically
-    from preprocessing.sources import EMBEDDED_TRAINING, open_embedded, open_source, read_image
-    from preprocessing.splits import split_photographs
+    from preprocessing.sources import EMBEDDED, open_embedded, open_source, read_image
     from results.predict import load_colorizer
 
-    source = open_source(arguments.data) if arguments.data else open_embedded(EMBEDDED_TRAINING)
+    source = open_source(arguments.data) if arguments.data else open_embedded(EMBEDDED)
     out = Path("results" if arguments.data else "results/local") / "ways.json"
     colorizer = load_colorizer(arguments.weights)
-    photographs = split_photographs(source.photographs)["val"]
-    errors = [errors_of(read_image(photograph), colorizer) for photograph in tqdm(photographs, unit="photo")]
+    errors = [errors_of(read_image(photograph), colorizer) for photograph in tqdm(source.photographs, unit="photo")]
     table = {
         "data": source.name,
-        "split": "val",
         "photographs": len(errors),
         "weights": arguments.weights,
         "mse": {way: round(sum(each[way] for each in errors) / len(errors), 1) for way in errors[0]},
