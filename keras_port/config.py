@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from preprocessing.files import UserError
-from preprocessing.options import positive, resolve, training_parser
+from preprocessing.options import resolve, training_parser
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class TrainingConfig:
     learning_rate: float = 0.001
     optimizer: str = "adam"  # with a warm-up and half a cosine; or "rmsprop" at a constant rate
     warmup_steps: int = 100
+    weight_decay: float = 0.0  # of kernels, decoupled from the gradient (Loshchilov & Hutter 2019); with adam only
     patience: int = 4  # epochs without a better validation error before the run stops
     mirrored: bool = True  # each image mirrored left to right with probability 1/2
     mirror_average: bool = True  # ours: a prediction is the mean over the picture and its mirror image
@@ -68,7 +69,6 @@ DEMONSTRATION = {"epochs": 2, "images_per_epoch": 64, "batch_size": 16, "warmup_
 def parse_options(description):
     """Read the command line of 06."""
     parser = training_parser(description)
-    parser.add_argument("--images-per-epoch", type=positive(int), help="images between validations")
     parser.add_argument("--objective", choices=OBJECTIVES, default="l2", help="what is learnt: see the README")
     parser.add_argument(
         "--from-study", nargs="?", const="results/tuning.json", metavar="FILE", help="train the best of step 5's search"
@@ -77,6 +77,8 @@ def parse_options(description):
     parser.add_argument("--network", choices=choices, help="the report's (default), or the original's notebook's")
     arguments = parser.parse_args()
     arguments.network = (arguments.network or "seven_layer").replace("-", "_")
+    if arguments.network == "notebook" and (arguments.dropout or arguments.dilation or arguments.weight_decay):
+        parser.error("--dropout, --dilation and --weight-decay are for the seven-layer network: leave them out")
     if arguments.from_study and arguments.network != "seven_layer":
         parser.error("--from-study is for the seven-layer network: leave --network out")
     if arguments.objective != "l2":

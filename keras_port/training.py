@@ -130,7 +130,7 @@ def _compiled(config, compute, steps, loss):
 
 
 def _optimizer(config, steps):
-    """Adam with a linear warm-up and half a cosine, or the notebook's RMSprop at a constant rate."""
+    """Adam (AdamW) with a linear warm-up and half a cosine, or the notebook's RMSprop at a constant rate."""
     if config.optimizer == "rmsprop":
         return keras.optimizers.RMSprop(config.learning_rate)
     total = config.epochs * steps
@@ -138,7 +138,9 @@ def _optimizer(config, steps):
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, total - warmup), warmup_target=config.learning_rate, warmup_steps=warmup
     )
-    return keras.optimizers.Adam(rate)
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
+    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    return optimizer
 
 
 def choose_compute(config, source, root="shards"):

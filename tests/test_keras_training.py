@@ -19,7 +19,9 @@ from preprocessing.files import UserError
 from preprocessing.sources import EMBEDDED_TRAINING
 
 SCRIPT = "keras_port/06_train_128.py"
-CONFIG = TrainingConfig(32, epochs=4, images_per_epoch=8, batch_size=4, warmup_steps=2, compute="float32")
+CONFIG = TrainingConfig(
+    32, epochs=4, images_per_epoch=8, batch_size=4, warmup_steps=2, compute="float32", dropout=0.1, weight_decay=0.01
+)
 
 
 def run(folder, shard_root, config=CONFIG, **options):
@@ -162,3 +164,13 @@ print(trained.summary["backend"], trained.summary["val_mse"])
     assert backend == "jax"
     trained = run(tmp_path / "tensorflow", shard_root, config, initial=initial)
     assert float(val_mse) == pytest.approx(trained.summary["val_mse"], rel=0.01)
+
+
+def test_weight_decay_shrinks_kernels_and_nothing_else():
+    model = training._compiled(replace(CONFIG, weight_decay=0.5), "float32", 10, "mse")
+    before = [np.array(variable) for variable in model.trainable_variables]
+    for _ in range(3):  # the first has a rate of 0
+        model.optimizer.apply([keras.ops.zeros_like(v) for v in model.trainable_variables], model.trainable_variables)
+    for variable, values in zip(model.trainable_variables, before, strict=True):
+        shrunk = np.abs(np.array(variable)).sum() < np.abs(values).sum()
+        assert shrunk == (variable.name == "kernel"), variable.path

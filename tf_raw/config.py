@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass, fields
 
-from preprocessing.options import positive, resolve, share, training_parser
+from preprocessing.options import resolve, share, training_parser
 
 
 @dataclass(frozen=True)
@@ -110,10 +110,6 @@ def parse_options(description, resolution):
     parser = training_parser(description)
     parser.add_argument("--preset", choices=PRESETS, default="best", help="hyperparameters: ours, or the report's")
     parser.add_argument("--objective", choices=OBJECTIVES, default="l2", help="what is learnt: see the README")
-    parser.add_argument("--images-per-epoch", type=positive(int), help="images between validations (default: all)")
-    parser.add_argument("--dropout", type=share, help="after each of the seven layers")
-    parser.add_argument("--dilation", type=positive(int), help="of conv4 to conv6")
-    parser.add_argument("--weight-decay", type=share, help="of the kernels, for each step times the learning rate")
     parser.add_argument("--average-decay", type=share, help="of the moving average of the weights that is kept")
     if resolution == 64:
         choices = [name.replace("_", "-") for name in NETWORKS]
