@@ -67,7 +67,10 @@ def _recipes(files, weights):
         )
     ]
     scripts = {32: "tf_raw/03_train_32.py", 64: "tf_raw/04_train_64.py", 128: "keras_port/06_train_128.py"}
-    rows += [(f"weights {name}", scripts[each["resolution"]], each["seconds"], "") for name, each in weights.items()]
+    rows += [
+        (f"weights {name}, from nothing", scripts[each["resolution"]], _seconds(each), "")
+        for name, each in weights.items()
+    ]
     rows += [
         (what, script, _sum(files[name], key), COMMANDS[name])
         for what, script, name, key in (
@@ -77,6 +80,10 @@ def _recipes(files, weights):
         )
     ]
     return [(what, script, seconds and seconds / 60, command) for what, script, seconds, command in rows]
+
+
+def _seconds(attributes):
+    return attributes["seconds"] + sum(leg["seconds"] for leg in attributes.get("began_from", []))
 
 
 def _sum(table, key):

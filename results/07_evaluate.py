@@ -41,7 +41,7 @@ def evaluate_source(source, colorizers):
     """Rows for every resolution that both the source and some network have."""
     from preprocessing.shards import read_manifest, read_split
     from results.baselines import constant, gray, random_colours, source_mean
-    from results.evaluate import score
+    from results.evaluate import paired, score
 
     manifest = read_manifest(source)
     rows, described = [], {key: manifest[key] for key in ("fingerprint", "photographs", "crops")}
@@ -68,10 +68,13 @@ def evaluate_source(source, colorizers):
             },
         }
         models = {name: model for name, model in models.items() if model[0]}
+        errors = {}
         for name, (predict, parameters) in models.items():
-            scores, _ = score(predict, test, train["ab_bin_counts"], f"{name} at {side}")
+            scores, each = score(predict, test, train["ab_bin_counts"], f"{name} at {side}")
+            errors[name] = each["mse"]
             head = {"model": name, "data": source, "resolution": side, "split": "test"}
-            rows.append({**head, **scores, "parameters": parameters})
+            to_baselines = paired(name, errors, test.id) if parameters else {}
+            rows.append({**head, **scores, "parameters": parameters, "mse_minus": to_baselines})
             print(
                 f"{source} {side:3} {name:18} MSE {scores['mse']:7.2f}  AuC {scores['auc']:.4f}  "
                 f"rebalanced {scores['auc_rebalanced']:.4f}  colourfulness {scores['colorfulness_ratio']:.3f}"

@@ -69,6 +69,26 @@ def score(predict, test, bin_counts, name):
     return {key: _plain(value) for key, value in row.items()}, {key: each[key] for key in ("mse", "auc")}
 
 
+def paired(name, errors, ids, baselines=("mean", "source_mean")):
+    """By how much a network's squared error differs from that of baselines on the same photographs.
+
+    Parameters
+    ----------
+    errors : dict of model to (N,) array
+    ids : sequence of N image ids
+
+    Returns
+    -------
+    differences : dict of baseline to [mean difference, low, high], the 95% interval of the paired bootstrap
+    """
+    photographs = [photo_of(id) for id in ids]
+    differences = {baseline: errors[name] - errors[baseline] for baseline in baselines if baseline in errors}
+    return {
+        baseline: [_plain(each.mean()), *map(_plain, bootstrap_interval(each, photographs))]
+        for baseline, each in differences.items()
+    }
+
+
 def _plain(value):
     if isinstance(value, tuple):
         return [round(float(number), 5) for number in value]

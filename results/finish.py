@@ -13,7 +13,7 @@ from results.weights import LOCAL, SHIPPED, Weights, describe, save_weights
 GRID_PHOTOGRAPHS = 8
 
 
-def finish(name, trained, config, source, framework, out=None, root="shards"):
+def finish(name, trained, config, source, framework, out=None, legs=(), root="shards"):
     """Save a trained network's weights, its learning curve and a grid of test photographs; print where they are.
 
     Parameters
@@ -21,12 +21,15 @@ def finish(name, trained, config, source, framework, out=None, root="shards"):
     trained : preprocessing.options.TrainedNetwork
     config : the resolved configuration; its `network` and `resolution` name the network
     out : path of the weights file, by default under results/local/, never over shipped weights
+    legs : what came before the training, as results.weights.load_init gives it
     """
     path = Path(out) if out else LOCAL / f"{name}.h5"
     manifest = read_manifest(source, root)
     attributes = describe(framework, trained.arguments, config, manifest, trained.summary)
     colorizer = colorizer_from(Weights(trained.arrays, attributes), path)
-    attributes |= choose_on_val(colorizer, read_split(source, config.resolution, "val", root))
+    attributes |= {"began_from": list(legs)} | choose_on_val(
+        colorizer, read_split(source, config.resolution, "val", root)
+    )
     save_weights(path, Weights(trained.arrays, attributes))
     loss = trained.summary["loss"]
     print(f"weights: {path} (validation {loss} {trained.summary[f'val_{loss}']:.4g})")

@@ -28,7 +28,7 @@ def markdown_table(rows):
 
 
 def training_table(attributes_of):
-    """How each of the shipped weights was trained: {name: attributes} as a Markdown table."""
+    """How each of the shipped weights was trained, and what it began from: {name: attributes} as a Markdown table."""
     lines = ["| weights | command | host | minutes | images seen | validation |", "|---|---|---|---|---|---|"]
     for name, attributes in attributes_of.items():
         loss = attributes.get("loss", "mse")
@@ -36,8 +36,11 @@ def training_table(attributes_of):
         validation = (
             f"{loss} {attributes[f'val_{loss}']:.4g}, epoch {attributes['best_epoch']} of {attributes['epochs']}"
         )
-        cells = [f"`{name}`", f"`{command}`", attributes["host"], f"{attributes['seconds'] / 60:.0f}"]
-        lines.append("| " + " | ".join([*cells, f"{attributes['images_seen']:,}", validation]) + " |")
+        legs = [*attributes.get("began_from", []), attributes]
+        minutes = " + ".join(f"{leg['seconds'] / 60:.0f}" for leg in legs)
+        images = " + ".join(f"{leg['images_seen']:,}" for leg in legs)
+        cells = [f"`{name}`", f"`{command}`", attributes["host"], minutes, images, validation]
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

@@ -16,6 +16,8 @@ from preprocessing.files import UserError, write_atomically
 SHIPPED = Path(__file__).parent / "weights"
 LOCAL = Path("results/local/weights")  # where training writes unless told otherwise
 
+LEG = ("command", "host", "data", "resolution", "images_seen", "seconds", "epochs", "best_epoch", "val_mse")
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -61,9 +63,14 @@ def check_fit(arrays, expected, path):
 
 
 def load_init(name_or_path, expected, objective="l2"):
-    """The arrays to start training from, checked against a network's own; UserError says what differs.
+    """What to start training from, checked against a network's own arrays; UserError says what differs.
 
     For another objective than that of the weights it is their body only, with the output that is in `expected`.
+
+    Returns
+    -------
+    arrays : dict of arrays
+    legs : list of dict, how the weights came about: one for each training, the first one first
     """
     path = find_weights(name_or_path)
     weights = load_weights(path)
@@ -73,7 +80,8 @@ def load_init(name_or_path, expected, objective="l2"):
         output = {name: array for name, array in expected.items() if name.startswith("output/")}
         arrays = body | output
     check_fit(arrays, expected, path)
-    return arrays
+    leg = {key: weights.attributes[key] for key in LEG if key in weights.attributes}
+    return arrays, [*weights.attributes.get("began_from", []), leg]
 
 
 def shipped_names():

@@ -8,7 +8,7 @@ from preprocessing.files import UserError
 from preprocessing.lab import cie_ab
 from preprocessing.shards import Shard
 from results.baselines import collection_of, constant, gray, random_colours
-from results.evaluate import merge_rows, score
+from results.evaluate import merge_rows, paired, score
 
 
 @pytest.fixture
@@ -83,3 +83,15 @@ def test_rows_replace_their_like_and_keep_the_rest(tmp_path):
 )
 def test_a_collection_is_told_by_the_file_names(image_id, collection):
     assert collection_of(image_id) == collection
+
+
+def test_paired_intervals_are_of_the_difference_on_the_same_photographs():
+    """Two models whose errors vary far more than their difference: the paired interval is narrow, and has its sign."""
+    random = np.random.default_rng(0)
+    hard = random.uniform(0, 1000, 200)
+    errors = {"mean": hard, "l2_64": hard - 5 + random.normal(0, 1, 200)}
+    ids = [f"val/{number}.jpg" for number in range(200)]
+    (difference, low, high) = paired("l2_64", errors, ids)["mean"]
+    assert low < difference < high < 0
+    assert high - low < 1
+    assert "source_mean" not in paired("l2_64", errors, ids)

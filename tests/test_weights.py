@@ -4,7 +4,7 @@ import pytest
 
 from preprocessing.files import UserError
 from results.predict import load_colorizer
-from results.weights import SHIPPED, Weights, check_fit, load_weights, save_weights, shipped_names
+from results.weights import SHIPPED, Weights, check_fit, load_init, load_weights, save_weights, shipped_names
 from tf_raw.config import SevenLayerArguments
 from tf_raw.network import SevenLayerNetwork
 
@@ -55,6 +55,16 @@ def test_weights_of_another_network_are_refused_and_the_difference_is_named(tmp_
         check_fit({name: array for name, array in arrays.items() if name != "conv1/beta"}, arrays, "w.h5")
     with pytest.raises(UserError, match="float64"):
         check_fit({**arrays, "conv1/beta": np.zeros(64)}, arrays, "w.h5")
+
+
+def test_every_training_that_led_to_weights_stays_with_them(tmp_path):
+    network = SevenLayerNetwork(seed=4)
+    arrays, legs = load_init(save(tmp_path / "first.h5", network, command="03", seconds=60), network.to_arrays())
+    assert (arrays["conv1/kernel"] == network.to_arrays()["conv1/kernel"]).all()
+    assert legs == [{"command": "03", "resolution": 32, "seconds": 60}]
+    second = save(tmp_path / "second.h5", network, command="04", seconds=90, began_from=legs)
+    _, legs = load_init(second, network.to_arrays())
+    assert [(leg["command"], leg["seconds"]) for leg in legs] == [("03", 60), ("04", 90)]
 
 
 def test_damaged_foreign_and_missing_files_are_one_clear_error(tmp_path):

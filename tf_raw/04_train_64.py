@@ -19,12 +19,12 @@ def main():
     from tf_raw.training import train
 
     config = options.config
-    initial = None
+    initial, legs = None, []
     if options.init:
         network = build_network(config.network, config.network_arguments(), config.seed)
-        initial = load_init(options.init, network.to_arrays(), config.objective)
+        initial, legs = load_init(options.init, network.to_arrays(), config.objective)
     trained = train(config, options.source, options.run, initial)
-    finish(options.name, trained, config, options.source, "tf_raw", options.out)
+    finish(options.name, trained, config, options.source, "tf_raw", options.out, legs)
 
 
 if __name__ == "__main__":
