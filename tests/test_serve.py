@@ -7,11 +7,17 @@ import struct
 import subprocess
 import sys
 import zlib
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 from conftest import photograph_file
+
+from results import serve
+from results.predict import load_colorizer
+from results.weights import Weights, save_weights
+from tf_raw.network import BinsNetwork, SevenLayerNetwork
 
 pytest.importorskip("gradio", reason="the extra `web` is not installed")
 chromium = shutil.which("chromium")
@@ -139,6 +145,32 @@ def test_what_is_no_photograph_or_too_large_is_said_so(page, tmp_path):
     (tmp_path / "heavy.png").write_bytes(b"0" * 51 * 1024**2)
     drop(page, tmp_path / "heavy.png")
     page.get_by_text("exceed the maximum allowed size of 50").wait_for()
+
+
+@pytest.mark.parametrize("network", [SevenLayerNetwork, BinsNetwork])
+def test_a_slider_decodes_again_and_asks_the_network_nothing(tmp_path, network, monkeypatch):
+    objective = "l2" if network is SevenLayerNetwork else "rebalanced"
+    attributes = {"framework": "tf_raw", "network": "seven_layer", "arguments": {}, "config": {}, "resolution": 32}
+    if objective != "l2":
+        attributes |= {"network": "bins", "objective": objective, "arguments": {"bins_at": 4}}
+    save_weights(tmp_path / "w.h5", Weights(network(seed=1).to_arrays(), attributes))
+    asked = []
+    colorizer = load_colorizer(tmp_path / "w.h5")
+
+    def counting(L):
+        asked.append(len(L))
+        return colorizer._forward(L)
+
+    monkeypatch.setattr(serve, "_colorizer", lambda name: replace(colorizer, _forward=counting))
+    photograph_file(tmp_path / "mine.png", 1)
+    seen = serve.see(tmp_path / "mine.png", "w")
+    before = len(asked)
+    assert before > 0
+    gray, coloured = serve.preview(seen, 1.0, 1.0)
+    assert gray.shape == coloured.shape == (80, 96, 3)
+    assert (serve.preview(seen, 0.1, 1.0)[1] != coloured).any()
+    assert (serve.preview(seen, 1.0, 0.1)[1] != coloured).any() == (objective != "l2")
+    assert len(asked) == before
 
 
 def test_a_port_that_is_taken_is_one_line_and_exit_code_2(served, tmp_path):
