@@ -14,7 +14,7 @@ from conftest import REPOSITORY, run_script, start_script
 from test_training import wait_for
 
 from keras_port import training
-from keras_port.config import TrainingConfig
+from keras_port.config import TrainingConfig, parse_options
 from preprocessing.files import UserError
 from preprocessing.sources import EMBEDDED_TRAINING
 
@@ -174,3 +174,19 @@ def test_weight_decay_shrinks_kernels_and_nothing_else():
     for variable, values in zip(model.trainable_variables, before, strict=True):
         shrunk = np.abs(np.array(variable)).sum() < np.abs(values).sum()
         assert shrunk == (variable.name == "kernel"), variable.path
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "expected"),
+    [
+        ([], "l2_128", {"network": "seven_layer", "dilation": 4, "dropout": 0.1}),
+        (["--dilation", "1", "--dropout", "0"], "l2_128", {"dilation": 1, "dropout": 0.0}),
+        (["--objective", "rebalanced"], "rebalanced_128", {"network": "bins", "dilation": 4}),
+        (["--network", "notebook"], "notebook_128", {"optimizer": "rmsprop", "batch_size": 50, "dropout": 0.0}),
+    ],
+)
+def test_the_flags_say_which_network(monkeypatch, words, name, expected):
+    monkeypatch.setattr(sys, "argv", ["06_train_128.py", "--data", "photographs.zip", *words])
+    options = parse_options("")
+    assert options.name == name
+    assert {key: getattr(options.config, key) for key in expected} == expected
