@@ -78,7 +78,7 @@ def page(folder):
     import gradio as gr
 
     samples = _write_samples(folder)
-    models = sorted({path.stem.split("_")[1] for path in SHIPPED.glob("*.h5")}, key=int)
+    models = [str(side) for side in (32, 64, 128) if (SHIPPED / f"l2_{side}.h5").exists()]
     objectives = [name for name in ("l2", "rebalanced") if (SHIPPED / f"{name}_{models[-1]}.h5").exists()]
     with gr.Blocks(title="Colorize", analytics_enabled=False, delete_cache=(600, 3600)) as demo:
         gr.Markdown(
@@ -115,6 +115,8 @@ def page(folder):
                 now = see(path, f"{objective}_{model}")
             except UnreadableFile as error:
                 raise gr.Error(f"{Path(path).name}: {error}", print_exception=False) from None
+            except UserError as error:  # an objective that is not trained at this size
+                raise gr.Error(str(error), print_exception=False) from None
             network = now.colorizer
             return (
                 preview(now, network.vibrance, network.temperature),
