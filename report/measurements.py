@@ -14,6 +14,7 @@ COMMANDS = {  # a results file -> what measures it, with the data that its READM
     "ways.json": "make ways",
     "bench.json": "make bench",
 }
+DIGITS = {"mse": 1, "auc": 4, "auc_rebalanced": 4, "colorfulness_ratio": 2, "psnr": 2, "ssim": 3}  # as in the README
 DATA = {"tiny": "tiny-imagenet-200-subset", "photos": "photos+scenes-and-objects"}
 
 
@@ -52,6 +53,8 @@ def _scores(evaluation):
     """{"l2_64@tiny@64": row}, of every row of the evaluation."""
     short = {name: key for key, name in DATA.items()}
     rows = evaluation["rows"] if evaluation else []
+    for row in rows:  # rounded here and in the README by the same rule
+        row["text"] = {metric: f"{row[metric]:.{digits}f}" for metric, digits in DIGITS.items()}
     return {f"{row['model']}@{short[row['data']]}@{row['resolution']}": row for row in rows if row["data"] in short}
 
 
