@@ -2,6 +2,7 @@
 
 import functools
 
+import cv2
 import numpy as np
 
 HUES = 720  # half a degree each
@@ -26,9 +27,9 @@ XYZ_TO_RGB = np.array(  # OpenCV's, for the D65 white above (docs.opencv.org, co
 
 @functools.cache
 def most_chroma():
-    """The largest chroma inside the gamut for each 8-bit L and each half degree of hue: (256, HUES) float32."""
-    L = np.arange(256)[:, None] * 100 / 255 + np.zeros(HUES)
-    angle = np.arange(HUES) * 2 * np.pi / HUES
+    """The largest chroma inside the gamut for each 8-bit L and each half degree of hue, 0 to 360: (256, HUES + 1) float32."""
+    L = np.arange(256)[:, None] * 100 / 255 + np.zeros(HUES + 1)
+    angle = np.arange(HUES + 1) * 2 * np.pi / HUES
     direction = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
     low, high = np.zeros(L.shape), np.full(L.shape, MOST_CHROMA)
     for _ in range(STEPS):
@@ -51,8 +52,9 @@ def with_vibrance(L, ab, factor):
     -------
     ab : ndarray of float32, shape (..., 2)
     """
-    chroma = np.hypot(ab[..., 0], ab[..., 1])
-    hue = np.rint(np.arctan2(ab[..., 1], ab[..., 0]) * HUES / (2 * np.pi)).astype(int) % HUES
-    wanted = chroma * np.float32(factor)
-    kept = np.minimum(wanted, most_chroma()[L[..., 0], hue])
-    return ab * (kept / np.maximum(chroma, 1e-6))[..., None]
+    a, b = (np.ascontiguousarray(ab[..., channel], np.float32).reshape(1, -1) for channel in (0, 1))
+    chroma, degrees = cv2.cartToPolar(a, b, angleInDegrees=True)  # to a third of a degree, faster than NumPy
+    hue = (degrees * np.float32(HUES / 360) + np.float32(0.5)).astype(np.int32).reshape(ab.shape[:-1])
+    chroma = chroma.reshape(ab.shape[:-1])
+    kept = np.minimum(chroma * np.float32(factor), np.take(most_chroma(), L[..., 0] * np.int32(HUES + 1) + hue))
+    return ab * (kept / np.maximum(chroma, np.float32(1e-6)))[..., None]
