@@ -198,6 +198,13 @@ def bench_colorize(path):
         print(
             f"colorize, {len(many)} photographs: {share:.2f} of the rate of the slower of network and bare work alone"
         )
+        return _rounded(
+            large_seconds=one,
+            large_bare_seconds=one_bare,
+            large_times=one / one_bare,
+            folder_photographs=len(many),
+            folder_share=share,
+        )
 
 
 def _bare_colouring(file, folder):
