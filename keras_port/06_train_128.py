@@ -3,7 +3,7 @@
 In:  the shards of step 2 for the same `--data`; without it, those of the embedded photographs, for a few steps.
      `--init l2_64` starts from the weights of step 4.
 Out: runs/l2_128/ (state, log.csv, TensorBoard), then weights and a grid of test photographs under results/local/.
-     On two cores about 18 images/s: 4 minutes an epoch of 4,096 images. Stopped, the same command goes on.
+     On two cores about 13 images/s: 5 minutes an epoch of 4,096 images. Stopped, the same command goes on.
 """
 
 from keras_port.config import parse_options

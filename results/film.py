@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -111,21 +111,6 @@ def carried(L_before, ab_before, L):
     rows, columns = np.indices(L.shape, np.float32)
     x, y = columns + flow[..., 0], rows + flow[..., 1]
     return tuple(cv2.remap(p, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for p in (L_before, ab_before))
-
-
-def flicker(ab_small, L_small):
-    """The mean change of chroma, in CIE units, from each frame to the next, along the motion.
-
-    Parameters
-    ----------
-    ab_small : sequence of (h, w, 2) float32, CIE ab units
-    L_small : sequence of (h, w) uint8
-    """
-    changes = []
-    for (L_before, ab_before), (L, ab) in pairwise(zip(L_small, ab_small, strict=True)):
-        _, ab_carried = carried(L_before, ab_before, L)
-        changes.append(np.abs(np.hypot(*np.moveaxis(ab, -1, 0)) - np.hypot(*np.moveaxis(ab_carried, -1, 0))).mean())
-    return float(np.mean(changes))
 
 
 def write_films(paths, pairs, per_second):

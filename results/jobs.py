@@ -1,6 +1,7 @@
 """What is to be coloured, and where it is written."""
 
 import glob
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from preprocessing.files import UserError
 PHOTOGRAPHS = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 FILMS = {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm"}
 STDIO = "-"
+OURS = re.compile(r"-(colorized|compare|uncertainty|sample\d+)$")
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def _is_film(source):
 
 
 def _is_ours(path):
-    return path.stem.endswith(("-colorized", "-compare", "-uncertainty")) or "-sample" in path.stem
+    return OURS.search(path.stem) is not None
 
 
 def left_to_do(jobs):

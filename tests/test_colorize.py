@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ from preprocessing.lab import bgr_to_lab
 from results import full_size
 from results.colorize import colorize
 from results.full_size import at_full_size, guided_coefficients, join, network_size
+from results.jobs import _is_ours
 from results.photograph import UnreadableFile, read_photograph
 
 SCRIPT = "results/colorize.py"
@@ -162,6 +164,8 @@ def test_a_run_that_was_stopped_goes_on_with_what_is_missing(tmp_path):
     for seed, name in enumerate(("a.png", "b.png")):
         photograph_file(tmp_path / name, seed)
     (tmp_path / "a-colorized.png").write_bytes(b"mine")
+    assert not _is_ours(Path("my-sample-photo.png"))
+    assert _is_ours(Path("a-sample2.png"))
     process = run_script(SCRIPT, "*.png", cwd=tmp_path)
     assert process.returncode == 0, process.stderr
     assert "1 of 2 are there already" in process.stderr

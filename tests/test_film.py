@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -10,7 +11,7 @@ from conftest import photograph_file, run_script
 from skimage import data
 
 from results import film
-from results.film import colour_film, coloured, flicker, read_frames, steady
+from results.film import carried, colour_film, coloured, read_frames, steady
 from results.photograph import UnreadableFile
 from results.predict import load_colorizer
 
@@ -26,6 +27,21 @@ def panned(frames=FRAMES):
     for x in range(frames):
         part = image[HEIGHT // 2 : HEIGHT // 2 + HEIGHT, x : x + WIDTH].astype(np.float32)
         yield np.clip(part + random.normal(0, 4, part.shape), 0, 255).astype(np.uint8)
+
+
+def flicker(ab_small, L_small):
+    """The mean change of chroma, in CIE units, from each frame to the next, along the motion.
+
+    Parameters
+    ----------
+    ab_small : sequence of (h, w, 2) float32, CIE ab units
+    L_small : sequence of (h, w) uint8
+    """
+    changes = []
+    for (L_before, ab_before), (L, ab) in pairwise(zip(L_small, ab_small, strict=True)):
+        _, ab_carried = carried(L_before, ab_before, L)
+        changes.append(np.abs(np.hypot(*np.moveaxis(ab, -1, 0)) - np.hypot(*np.moveaxis(ab_carried, -1, 0))).mean())
+    return float(np.mean(changes))
 
 
 def write(path, frames, code="mp4v"):

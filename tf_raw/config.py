@@ -73,8 +73,8 @@ PRESETS = {
     },
 }
 
-# With dilation 2 the deep layers see at 64 px as much of the scene as they did at 32, where they learnt to; a sixth of an
-# epoch from the weights of 32 was enough to see the gain. It is ours: the report chose dilation 1.
+# With dilation 2 the deep layers see at 64 px as much of the scene as they did at 32, where they learnt to. It is
+# ours: the report chose dilation 1.
 AT_64 = {"dilation": 2}
 
 # The original's own graphs with its own optimizer, rate and batch (ORIGINAL.md, section 2). `conv_net` ran for 2,000
