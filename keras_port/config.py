@@ -23,6 +23,7 @@ class TrainingConfig:
     optimizer: str = "adam"  # with a warm-up and half a cosine; or "rmsprop" at a constant rate
     warmup_steps: int = 100
     weight_decay: float = 0.0  # of kernels, decoupled from the gradient (Loshchilov & Hutter 2019); with adam only
+    average_decay: float = 0.0  # of the moving average of the weights that is validated and kept; 0: the weights
     patience: int = 4  # epochs without a better validation error before the run stops
     mirrored: bool = True  # each image mirrored left to right with probability 1/2
     mirror_average: bool = True  # ours: a prediction is the mean over the picture and its mirror image
@@ -52,7 +53,7 @@ OBJECTIVES = ("l2", "classification", "rebalanced")
 
 # Ours, where the search of step 5 is not asked: with dilation 4 the deep layers see at 128 px as much of the scene as they
 # did at 32, where they learnt to (tf_raw/config.py:AT_64).
-AT_128 = {"dilation": 4, "dropout": 0.1, "weight_decay": 0.01}
+AT_128 = {"dilation": 4, "dropout": 0.1, "weight_decay": 0.01, "average_decay": 0.99}
 
 # The original's notebook (ORIGINAL.md, section 3): RMSprop at Keras' rate, batch 50, 100 epochs; ours validates and stops.
 NETWORKS = {

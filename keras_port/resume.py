@@ -2,7 +2,7 @@
 
 Keras' EarlyStopping forgets its best score and patience on a restart, ModelCheckpoint its best score, and
 BackupAndRestore writes several files that a kill can come between. Here one file, written whole at the end of every
-epoch, holds all of it: weights, optimizer, best weights, best score, patience.
+epoch, holds all of it: weights, optimizer, dropout's random state, best weights, best score, patience.
 """
 
 import csv
@@ -31,22 +31,25 @@ class ResumableState(keras.callbacks.Callback):
     state : dict, as `load_state` gives it, or with only "compute" for a new run
     settings : dict, the settings that a resumed run must share
     early_stopping : keras.callbacks.EarlyStopping with restore_best_weights
+    averaging : list, empty or of one keras.callbacks.SwapEMAWeights, which has put the average into the model at an epoch's end
     epochs : int, after which the run is finished
     stop : preprocessing.front_door.StopRequest, answered between batches: an interrupt inside the backend prints its own
     """
 
-    def __init__(self, folder, state, settings, early_stopping, epochs, stop):
+    def __init__(self, folder, state, settings, early_stopping, averaging, epochs, stop):
         super().__init__()
         self._folder, self._settings, self._early_stopping = Path(folder), settings, early_stopping
-        self._epochs, self._stop = epochs, stop
+        self._averaging, self._epochs, self._stop = averaging, epochs, stop
         self.state = dict(state)
 
     def restore(self, model):
-        """Put weights and optimizer back, and cut the log to the epochs that the state holds."""
+        """Put weights, optimizer and random state back, and cut the log to the epochs that the state holds."""
         if "weights" not in self.state:
             return
         model.set_weights(self.state["weights"])
         for variable, value in zip(model.optimizer.variables, self.state["optimizer"], strict=True):
+            variable.assign(value)
+        for variable, value in zip(_random_states(model), self.state["random"], strict=True):
             variable.assign(value)
         log = self._folder / "log.csv"
         if log.exists():
@@ -78,6 +81,8 @@ class ResumableState(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         stopping = self._early_stopping
+        for swap in self._averaging:
+            swap.on_epoch_begin(epoch)  # the weights that go on being trained
         self.state.update(
             epoch=epoch + 1,
             best=float(stopping.best),
@@ -88,11 +93,17 @@ class ResumableState(keras.callbacks.Callback):
             weights=self.model.get_weights(),
             best_weights=[np.asarray(array) for array in stopping.best_weights],
             optimizer=[keras.ops.convert_to_numpy(variable) for variable in self.model.optimizer.variables],
+            random=[keras.ops.convert_to_numpy(variable) for variable in _random_states(self.model)],
         )
         save_state(self._folder, self.state, self._settings)
 
 
-ARRAYS = ("weights", "best_weights", "optimizer")
+def _random_states(model):
+    """What `get_weights` leaves out: from where each dropout draws."""
+    return [layer.seed_generator.state for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
+
+
+ARRAYS = ("weights", "best_weights", "optimizer", "random")
 
 
 def save_state(folder, state, settings):
@@ -100,6 +111,7 @@ def save_state(folder, state, settings):
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         for name in ARRAYS:
+            file.create_group(name)  # of a network without dropout, "random" is empty
             for index, array in enumerate(state[name]):
                 file[f"{name}/{index:04}"] = array
         plain = {key: value for key, value in state.items() if key not in ARRAYS}

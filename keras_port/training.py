@@ -90,14 +90,15 @@ def _fit(config, model, state, settings, batches, val, folder, more_callbacks):
     steps = _steps(config, batches)
     stop = StopRequest()
     early_stopping = keras.callbacks.EarlyStopping(patience=config.patience, restore_best_weights=True)
-    resumable = ResumableState(folder, state, settings, early_stopping, config.epochs, stop)
+    averaging = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if config.average_decay else []
+    resumable = ResumableState(folder, state, settings, early_stopping, averaging, config.epochs, stop)
     resumable.restore(model)
     if state.get("finished"):
         return resumable.state
     epoch = state.get("epoch", 0)
     if epoch:
         print(f"going on with {folder} from epoch {epoch}")
-    callbacks = [early_stopping, keras.callbacks.CSVLogger(str(folder / "log.csv"), append=True)]
+    callbacks = [*averaging, early_stopping, keras.callbacks.CSVLogger(str(folder / "log.csv"), append=True)]
     if importlib.util.find_spec("tensorflow"):  # Keras writes TensorBoard's files through TensorFlow
         callbacks.append(keras.callbacks.TensorBoard(str(folder / "tensorboard")))
     units = UNITS[config.network]
@@ -131,14 +132,15 @@ def _compiled(config, compute, steps, loss):
 
 def _optimizer(config, steps):
     """Adam (AdamW) with a linear warm-up and half a cosine, or the notebook's RMSprop at a constant rate."""
+    averaging = {"use_ema": True, "ema_momentum": config.average_decay} if config.average_decay else {}
     if config.optimizer == "rmsprop":
-        return keras.optimizers.RMSprop(config.learning_rate)
+        return keras.optimizers.RMSprop(config.learning_rate, **averaging)
     total = config.epochs * steps
     warmup = min(config.warmup_steps, total // 2)
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, total - warmup), warmup_target=config.learning_rate, warmup_steps=warmup
     )
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, **averaging)
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     return optimizer
 

@@ -46,6 +46,7 @@ def training_parser(description):
     parser.add_argument("--dropout", type=share, help="after each of the seven layers")
     parser.add_argument("--dilation", type=positive(int), help="of conv4 to conv6")
     parser.add_argument("--weight-decay", type=share, help="of the kernels, for each step times the learning rate")
+    parser.add_argument("--average-decay", type=share, help="of the moving average of the weights that is kept")
     parser.add_argument("--compute", choices=("auto", "float32", "bfloat16"), help="type of the activations")
     parser.add_argument("--seed", type=natural, metavar="INT")
     parser.add_argument("--init", metavar="WEIGHTS", help="start from these weights: a shipped name or a file")

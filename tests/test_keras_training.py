@@ -20,7 +20,15 @@ from preprocessing.sources import EMBEDDED_TRAINING
 
 SCRIPT = "keras_port/06_train_128.py"
 CONFIG = TrainingConfig(
-    32, epochs=4, images_per_epoch=8, batch_size=4, warmup_steps=2, compute="float32", dropout=0.1, weight_decay=0.01
+    32,
+    epochs=4,
+    images_per_epoch=8,
+    batch_size=4,
+    warmup_steps=2,
+    compute="float32",
+    dropout=0.1,
+    weight_decay=0.01,
+    average_decay=0.9,
 )
 
 
@@ -51,7 +59,9 @@ def test_a_killed_run_keeps_its_best_weights_score_and_patience_and_equals_an_un
         np.testing.assert_allclose(resumed.arrays[name], array, atol=1e-6, err_msg=name)
     logs = [(tmp_path / name / "log.csv").read_text().splitlines() for name in ("unbroken", "broken")]
     assert [line.split(",")[0] for line in logs[1]] == ["epoch", "0", "1", "2", "3"]
-    assert len(logs[0]) == len(logs[1])
+    for unbroken_line, broken_line in zip(logs[0][1:], logs[1][1:], strict=True):
+        errors = [[float(value) for value in line.split(",")] for line in (unbroken_line, broken_line)]
+        np.testing.assert_allclose(errors[1], errors[0], rtol=1e-5)
 
 
 def test_best_weights_of_before_a_restart_survive_worse_epochs_after_it(tmp_path, shard_root, monkeypatch):
@@ -62,7 +72,7 @@ def test_best_weights_of_before_a_restart_survive_worse_epochs_after_it(tmp_path
 
     def remembers_and_breaks_off(self, epoch, logs=None):
         original_end(self, epoch, logs)
-        saved[epoch] = [array.copy() for array in self.state["weights"]]
+        saved[epoch] = [array.copy() for array in self.state["best_weights"]]
         if epoch == 1:
             raise Interrupted
 
@@ -76,6 +86,25 @@ def test_best_weights_of_before_a_restart_survive_worse_epochs_after_it(tmp_path
     model.set_weights(saved[1])
     for name, array in training.to_arrays(model).items():
         np.testing.assert_array_equal(trained.arrays[name], array, err_msg=name)
+
+
+def test_the_average_of_the_weights_is_kept_and_the_weights_go_on(tmp_path, shard_root, monkeypatch):
+    scores = iter([300.0, 200.0])
+    monkeypatch.setattr(keras.callbacks.EarlyStopping, "get_monitor_value", lambda self, logs: next(scores))
+    biases = []
+
+    class Record(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            biases.append(training.to_arrays(self.model)["output/bias"])
+
+    config = replace(CONFIG, epochs=2, images_per_epoch=16, learning_rate=0.01, warmup_steps=0)
+    trained = run(tmp_path, shard_root, config, callbacks=[Record()])
+    average = biases[0]
+    for bias in biases[1:]:
+        average = config.average_decay * average + (1 - config.average_decay) * bias
+    np.testing.assert_allclose(trained.arrays["output/bias"], average, rtol=1e-4)
+    before, after = biases[3:5]  # the last of the first epoch, the first of the second
+    assert np.abs(after - before).max() < 0.5 * np.abs(before - average).max()
 
 
 def test_patience_counts_on_over_a_restart(tmp_path, shard_root, monkeypatch):

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass, fields
 
-from preprocessing.options import resolve, share, training_parser
+from preprocessing.options import resolve, training_parser
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,6 @@ def parse_options(description, resolution):
     parser = training_parser(description)
     parser.add_argument("--preset", choices=PRESETS, default="best", help="hyperparameters: ours, or the report's")
     parser.add_argument("--objective", choices=OBJECTIVES, default="l2", help="what is learnt: see the README")
-    parser.add_argument("--average-decay", type=share, help="of the moving average of the weights that is kept")
     if resolution == 64:
         choices = [name.replace("_", "-") for name in NETWORKS]
         parser.add_argument("--network", choices=choices, help="the report's (default), or the original's own graphs")
