@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: results test check lint bench table1 errata tradeoff ways
+.PHONY: results test check lint bench table1 errata tradeoff ways flicker
 .DELETE_ON_ERROR:
 
 results: .venv/installed
@@ -37,6 +37,9 @@ tradeoff: .venv/installed
 
 ways: .venv/installed
 	$(BIN)/python results/ways.py $(if $(DATA),--data $(DATA))
+
+flicker: .venv/installed
+	$(BIN)/python results/flicker.py $(FILMS)
 
 # OpenCV's usual wheel needs the system's libGL; on a bare server its headless twin takes its place.
 .venv/installed: setup.py

@@ -12,6 +12,7 @@ COMMANDS = {  # a results file -> what measures it, with the data that its READM
     "tuning.json": "keras_port/05_tune_128.py",
     "tradeoff.json": "make tradeoff",
     "ways.json": "make ways",
+    "flicker.json": "make flicker",
     "bench.json": "make bench",
 }
 DIGITS = {"mse": 1, "auc": 4, "auc_rebalanced": 4, "colorfulness_ratio": 2, "psnr": 2, "ssim": 3}  # as in the README

@@ -1,8 +1,8 @@
 """Films: every frame is coloured, colours do not flicker, the sound stays, and a film cut short is said so."""
 
+import json
 import shutil
 import subprocess
-from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -11,7 +11,8 @@ from conftest import photograph_file, run_script
 from skimage import data
 
 from results import film
-from results.film import carried, colour_film, coloured, read_frames, steady
+from results.film import colour_film, read_frames, steady
+from results.flicker import measure
 from results.photograph import UnreadableFile
 from results.predict import load_colorizer
 
@@ -27,21 +28,6 @@ def panned(frames=FRAMES):
     for x in range(frames):
         part = image[HEIGHT // 2 : HEIGHT // 2 + HEIGHT, x : x + WIDTH].astype(np.float32)
         yield np.clip(part + random.normal(0, 4, part.shape), 0, 255).astype(np.uint8)
-
-
-def flicker(ab_small, L_small):
-    """The mean change of chroma, in CIE units, from each frame to the next, along the motion.
-
-    Parameters
-    ----------
-    ab_small : sequence of (h, w, 2) float32, CIE ab units
-    L_small : sequence of (h, w) uint8
-    """
-    changes = []
-    for (L_before, ab_before), (L, ab) in pairwise(zip(L_small, ab_small, strict=True)):
-        _, ab_carried = carried(L_before, ab_before, L)
-        changes.append(np.abs(np.hypot(*np.moveaxis(ab, -1, 0)) - np.hypot(*np.moveaxis(ab_carried, -1, 0))).mean())
-    return float(np.mean(changes))
 
 
 def write(path, frames, code="mp4v"):
@@ -75,15 +61,23 @@ def test_a_film_comes_out_whole_and_in_colour(tmp_path, colorizer, monkeypatch):
     assert not list(tmp_path.glob(".colorize-*"))
 
 
-def test_steadied_colours_flicker_less_and_keep_their_mean(colorizer):
-    results = {}
-    for steadied in (False, True):
-        pairs = list(coloured(panned(), colorizer, steadied=steadied))
-        lab = [cv2.cvtColor(picture, cv2.COLOR_BGR2LAB) for _, picture in pairs]
-        ab = [each[..., 1:].astype(np.float32) - 128 for each in lab]
-        results[steadied] = flicker(ab, [each[..., 0].copy() for each in lab]), np.mean(ab)
-    assert results[True][0] < 0.8 * results[False][0]
-    assert results[True][1] == pytest.approx(results[False][1], abs=1.5)
+def test_steadied_colours_flicker_less_and_cost_no_error(colorizer):
+    numbers = measure(list(panned()), colorizer)
+    assert numbers["steadied_change"] < 0.8 * numbers["unsteadied_change"]
+    assert numbers["steadied_mse"] < 1.02 * numbers["unsteadied_mse"]
+    still = [next(panned())] * 3
+    assert measure(still, colorizer)["own_change"] == 0
+
+
+def test_films_are_measured_from_the_command_line(tmp_path):
+    write(tmp_path / "cat.mp4", panned(4))
+    assert run_script("results/flicker.py", "cat.mp4", "--out", "flicker.json", cwd=tmp_path).returncode == 0
+    (film,) = json.loads((tmp_path / "flicker.json").read_text())["films"]
+    assert (film["film"], film["frames"]) == ("cat.mp4", 4)
+    (tmp_path / "text.mp4").write_text("hello")
+    refused = run_script("results/flicker.py", "text.mp4", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "text.mp4 is no film" in refused.stderr
 
 
 def test_colours_follow_the_motion_and_stop_at_a_cut():
