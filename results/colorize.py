@@ -8,7 +8,9 @@ standard output, and films. Colours that a photograph has are set aside first. A
 import argparse
 import os
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +18,9 @@ from preprocessing.files import UserError
 from preprocessing.front_door import run
 from preprocessing.options import natural, positive
 from results.jobs import STDIO, left_to_do, list_jobs
+
+LARGE_PIXELS = 25_000_000  # a picture above is coloured while no other such is: 100 megapixels take about 2 GB
+_one_large = threading.Lock()
 
 
 def colorize(image_bgr, model="l2_128", vibrance=None, temperature=None):
@@ -124,13 +129,20 @@ def colour_photographs(jobs, colorizer, arguments):
 
 def colour_photograph(job, colorizer, arguments):
     """Read, colour and write one photograph."""
-    from preprocessing.files import write_atomically
-    from results.photograph import UnreadableFile, png, read_photograph
+    from results.photograph import UnreadableFile, pixels_of
 
     try:
         data = sys.stdin.buffer.read() if job.source == STDIO else job.source.read_bytes()
     except OSError as error:
         raise UnreadableFile(error.strerror) from None
+    with _one_large if pixels_of(data) > LARGE_PIXELS else nullcontext():
+        _colour_and_write(data, job, colorizer, arguments)
+
+
+def _colour_and_write(data, job, colorizer, arguments):
+    from preprocessing.files import write_atomically
+    from results.photograph import png, read_photograph
+
     photograph = read_photograph(data)
     pictures = pictures_of(photograph, colorizer, arguments)
     for name, path in job.outputs.items():

@@ -26,6 +26,15 @@ class Photograph:
     alpha: np.ndarray | None
 
 
+def pixels_of(data):
+    """The number of pixels that an image file's header names; 0 if it is no image."""
+    try:
+        image = Image.open(io.BytesIO(data))
+    except Exception:  # noqa: BLE001 - as in read_photograph, which says what is wrong
+        return 0
+    return image.width * image.height
+
+
 def read_photograph(data, most_pixels=MOST_PIXELS):
     """Decode an image file's bytes: gray, 16-bit gray, RGB, palette or CMYK, its EXIF orientation honoured.
 

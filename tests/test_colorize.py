@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -13,9 +14,9 @@ from PIL import Image
 
 from preprocessing.lab import bgr_to_lab
 from results import full_size
-from results.colorize import colorize
+from results.colorize import colorize, colour_photographs
 from results.full_size import at_full_size, guided_coefficients, join, network_size
-from results.jobs import _is_ours
+from results.jobs import Job, _is_ours
 from results.photograph import UnreadableFile, read_photograph
 
 SCRIPT = "results/colorize.py"
@@ -172,6 +173,30 @@ def test_a_run_that_was_stopped_goes_on_with_what_is_missing(tmp_path):
     assert (tmp_path / "a-colorized.png").read_bytes() == b"mine"
     assert (tmp_path / "b-colorized.png").exists()
     assert len(list(tmp_path.iterdir())) == 4  # what it wrote is not coloured again
+
+
+def test_one_large_picture_at_a_time(tmp_path, picture, monkeypatch):
+    at_work, most = set(), []
+
+    def slow(data, job, *_):
+        at_work.add(job.source)
+        most.append(len(at_work))
+        time.sleep(0.2)
+        at_work.remove(job.source)
+
+    monkeypatch.setattr("results.colorize._colour_and_write", slow)
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    files = [tmp_path / f"{number}.png" for number in range(4)]
+    for file in files:
+        saved(file, picture)
+    together = {}
+    for limit in (picture.size, 1):
+        monkeypatch.setattr("results.colorize.LARGE_PIXELS", limit)
+        most.clear()
+        assert colour_photographs([Job(file, {}) for file in files], None, None) == 0
+        together[limit] = max(most)
+    assert together[1] == 1
+    assert together[picture.size] > 1
 
 
 def test_a_bad_file_is_named_and_skipped_and_the_exit_code_says_so(tmp_path):
