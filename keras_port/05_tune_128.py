@@ -2,9 +2,9 @@
 
 In:  the shards of step 2 for the same `--data`, at `--resolution` and at 128.
 Out: the study in an SQLite file (or any Optuna `--storage`), results/tuning.json and results/figures/tuning.png and
-     overfitting.png. A trial trains on 3,000 photographs; the best three and the median are then trained at 128. How long
-     that takes is not measured yet; no trial is begun after --minutes. Stopped, the same command goes on; several processes on one
-     storage share the trials.
+     overfitting.png. A trial trains on 3,000 photographs; no trial is begun after --minutes. The best three and the median of
+     those that were not pruned are then trained at 128. How long all that takes is not measured yet. Stopped, the same
+     command goes on; several processes on one storage share the trials.
 """
 
 import argparse
@@ -22,9 +22,9 @@ class Size:
     """How large a search is, and where its results go."""
 
     photographs: int = 3000
-    epochs: int = 40
+    epochs: int = 20
     long_epochs: int = 8
-    long_images_per_epoch: int = 4096
+    long_images_per_epoch: int = 2048
     compute: str = "auto"
     trials: int = 40
     runs: Path = Path("runs/tune")
@@ -63,29 +63,40 @@ def main():
 def tune(source, arguments, size):
     """Search, and when the study is complete train its best at 128 and write what was found."""
     from keras_port import tuning
+    from preprocessing.files import held
+    from preprocessing.shards import list_shards
     from results.tuning import draw_overfitting, draw_tuning, table_of, write_table
 
+    for split in ("train", "val"):
+        list_shards(source, LONG_RESOLUTION, split)  # missed now rather than after hours
     storage = arguments.storage or "sqlite:///results/local/tuning.db"
-    study = tuning.open_study(f"{source}-{arguments.resolution}-seed{arguments.seed}", storage)
+    name = f"{source}-{arguments.resolution}-seed{arguments.seed}"
+    folder = size.runs / name
     base = replace(
         tuning.default_base(arguments.resolution, arguments.seed),
         epochs=size.epochs,
         images_per_epoch=size.photographs,
         compute=size.compute,
     )
-    root, subset = size.runs / "shards", f"{source}-{size.photographs}"
-    write_subset(source, subset, arguments.resolution, size.photographs, root)
-    tuning.search(study, base, subset, size.runs, size.trials, arguments.minutes, arguments.seed, root)
+    root, subset = folder / "shards", f"{source}-{size.photographs}"
+    with held(folder, wait=True):  # several processes may begin together
+        write_subset(source, subset, arguments.resolution, size.photographs, root)
+        study, base = tuning.open_study(name, storage, base, subset, root)
+    tuning.search(study, base, subset, folder, size.trials, arguments.minutes, arguments.seed, root)
     searching = study.get_trials(deepcopy=False, states=(tuning.optuna.trial.TrialState.RUNNING,))
     best = tuning.finished(study)
     if searching or not best:
         print(f"{len(searching)} trials are still running elsewhere and {len(best)} are complete: search again later")
         return
-    table = table_of(study, source, subset, base, root)
-    table["long"] = [train_long(trial, source, size, arguments.seed) for trial in best_and_median(best)]
-    table["overfitting"] = overfit(best[0], base, subset, size, root)
-    path = write_table(table, size.out / "tuning.json")
+    table = table_of(study, source, subset, base, root) | {"long": []}
+    path = size.out / "tuning.json"
+    write_table(table, path)
+    for trial in best_and_median(best):
+        table["long"].append(train_long(trial, source, replace(base, resolution=LONG_RESOLUTION), size, folder))
+        write_table(table, path)
     draw_tuning(table, size.out / "figures/tuning.png")
+    table["overfitting"] = overfit(best[0], base, subset, folder, root)
+    write_table(table, path)
     draw_overfitting(table, size.out / "figures/overfitting.png")
     print(f"study: {storage}\ntable: {path}\nfigures: {size.out}/figures/tuning.png, overfitting.png")
 
@@ -93,42 +104,29 @@ def tune(source, arguments, size):
 def write_subset(source, subset, resolution, photographs, root):
     """Shards of the photographs on which all trials train; validation is the whole of `val`."""
     from preprocessing.derived import first_photographs, write_source
-    from preprocessing.files import UserError
-    from preprocessing.shards import list_shards, read_manifest, read_split
+    from preprocessing.shards import read_split
 
-    try:
-        read_manifest(subset, root)
-        list_shards(subset, resolution, "train", root)
-    except UserError:
-        splits = {
-            "train": first_photographs(source, resolution, "train", photographs),
-            "val": read_split(source, resolution, "val"),
-        }
-        write_source(root, subset, resolution, splits)
+    splits = {
+        "train": first_photographs(source, resolution, "train", photographs),
+        "val": read_split(source, resolution, "val"),
+    }
+    write_source(root, subset, resolution, splits)
 
 
 def best_and_median(best):
-    """The best three of the finished trials and their median, each once."""
+    """The best three of the trials that were not pruned and their median, each once."""
     chosen = [*best[:3], best[len(best) // 2]]
     return list({trial.number: trial for trial in chosen}.values())
 
 
-def train_long(trial, source, size, seed):
-    """Train one trial's configuration at 128 px on all training images; its short and its long score."""
+def train_long(trial, source, base, size, folder):
+    """Train one trial's configuration at 128 px; its short and its long score."""
     from keras_port import tuning
-    from keras_port.config import TrainingConfig
     from keras_port.training import train
 
-    base = TrainingConfig(
-        LONG_RESOLUTION,
-        epochs=size.long_epochs,
-        images_per_epoch=size.long_images_per_epoch,
-        compute=size.compute,
-        mirror_average=False,
-        seed=seed,
-    )
-    print(f"trial {trial.number} at {LONG_RESOLUTION} px")
-    trained = train(tuning.configuration_of(trial, base), source, size.runs / f"{source}-long-{trial.number:03}")
+    base = replace(base, epochs=size.long_epochs, images_per_epoch=size.long_images_per_epoch)
+    print(f"trial {trial.number} at {base.resolution} px")
+    trained = train(tuning.configuration_of(trial, base), source, folder / f"long-{trial.number:03}")
     return {
         "trial": trial.number,
         "short_val_mse": trial.value,
@@ -139,7 +137,7 @@ def train_long(trial, source, size, seed):
     }
 
 
-def overfit(trial, base, subset, size, root):
+def overfit(trial, base, subset, folder, root):
     """The best configuration with its dropout and early stopping, and without both: the errors of each epoch."""
     from keras_port import tuning
     from keras_port.training import train
@@ -152,7 +150,7 @@ def overfit(trial, base, subset, size, root):
     curves = {}
     for name, variant in variants.items():
         print(f"overfitting, {name} dropout and early stopping")
-        trained = train(variant, subset, size.runs / f"{subset}-overfitting-{name}-{trial.number:03}", root=root)
+        trained = train(variant, subset, folder / f"overfitting-{name}-{trial.number:03}", root=root)
         curves[name] = {
             "dropout": variant.dropout,
             "best_epoch": trained.summary["best_epoch"],

@@ -10,12 +10,14 @@ import keras
 import optuna
 
 from keras_port.config import TrainingConfig
-from keras_port.training import train
+from keras_port.training import choose_compute, train
 from preprocessing.files import UserError
+from preprocessing.shards import read_manifest
 
 HEARTBEAT_SECONDS = 30
 GRACE_SECONDS = 120  # without a heartbeat, after which a trial's process counts as killed
 SUGGESTED = 5  # parameters of a trial that got as far as its training
+WARMUP_EPOCHS = 7  # until batch normalisation's averages hold for every batch size; no trial is pruned before
 FAILURES = 5  # one after another, that end a search
 FINISHED = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
 
@@ -50,19 +52,35 @@ def seed_of_trial(seed, number):
     return int.from_bytes(digest[:4], "big")
 
 
-def open_study(name, storage):
-    """Create or take up a study.
+def open_study(name, storage, base, source, root="shards"):
+    """Create or take up a study; (study, `base` with the type of its activations chosen once for all trials).
 
     Parameters
     ----------
     storage : str, an Optuna storage URL such as "sqlite:///results/local/tuning.db"
+    base : TrainingConfig, which each trial changes by its parameters
+    source, root : the shards of the trials
 
     Raises
     ------
     UserError
-        The storage cannot be opened.
+        The storage cannot be opened, or its study was begun with another base or other photographs.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = _open(name, storage)
+    settings = {"base": base.to_dict(), "fingerprint": read_manifest(source, root)["fingerprint"]}
+    before = study.user_attrs.get("settings")
+    if before is None:
+        study.set_user_attr("settings", settings)
+        study.set_user_attr("compute", choose_compute(base, source, root))
+    elif before != settings:
+        raise UserError(
+            f"the study {name} in {storage} was begun with other settings or photographs: begin another by --storage"
+        )
+    return study, replace(base, compute=study.user_attrs["compute"])
+
+
+def _open(name, storage):
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # its warnings are of trials that fail, which we print
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     try:
         if storage.startswith("sqlite:///"):
@@ -77,7 +95,7 @@ def open_study(name, storage):
             study_name=name,
             storage=opened,
             load_if_exists=True,
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=3),
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=WARMUP_EPOCHS),
         )
     except Exception as error:  # noqa: BLE001 - of SQLAlchemy, or of the driver that it loads for the URL
         reason = str(error).splitlines()[0][:120]
@@ -86,6 +104,8 @@ def open_study(name, storage):
 
 def search(study, base, source, folder, trials, minutes, seed, root="shards"):
     """Run trials until the study has `trials` finished ones or `minutes` are over.
+
+    A trial whose process was killed is freed first.
 
     Parameters
     ----------
@@ -113,12 +133,18 @@ def search(study, base, source, folder, trials, minutes, seed, root="shards"):
         trial.set_user_attr("history", [[row["train_mse"], row["val_mse"]] for row in trained.history])
         return trained.summary["val_mse"]
 
-    study.optimize(
-        objective,
-        timeout=minutes * 60,
-        catch=(Exception,),  # recorded as failed, and the study goes on
-        callbacks=[optuna.study.MaxTrialsCallback(trials, states=FINISHED), _print_trial, _give_up],
-    )
+    optuna.storages.fail_stale_trials(study)
+    if len(study.get_trials(deepcopy=False, states=FINISHED)) >= trials:
+        return
+    try:
+        study.optimize(
+            objective,
+            timeout=minutes * 60,
+            catch=(Exception,),  # recorded as failed, and the study goes on
+            callbacks=[optuna.study.MaxTrialsCallback(trials, states=FINISHED), _print_trial, _give_up],
+        )
+    except (ValueError, optuna.exceptions.UpdateFinishedTrialError):  # no heartbeat while the machine slept
+        raise UserError("the last trial was given up by another process while this one slept: search again") from None
 
 
 def finished(study):
@@ -134,12 +160,12 @@ def configuration_of(trial, base):
 
 def default_base(resolution, seed):
     """What all trials share: enough epochs that early stopping can act on some 3,000 photographs."""
-    return TrainingConfig(resolution, epochs=40, images_per_epoch=3000, patience=4, mirror_average=False, seed=seed)
+    return TrainingConfig(resolution, epochs=20, images_per_epoch=3000, patience=6, mirror_average=False, seed=seed)
 
 
 def _give_up(study, trial):
     """End a search in which nothing works: a full disk fails every trial, and would go on for hours."""
-    last = study.get_trials(deepcopy=False)[-FAILURES:]
+    last = [each for each in study.get_trials(deepcopy=False) if each.state.is_finished()][-FAILURES:]
     if len(last) == FAILURES and all(each.state == optuna.trial.TrialState.FAIL for each in last):
         raise UserError(f"the last {FAILURES} trials failed, this one with the error above: mend it and search again")
 

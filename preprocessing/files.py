@@ -39,8 +39,8 @@ def write_atomically(path, data):
 
 
 @contextlib.contextmanager
-def held(folder):
-    """Hold `folder` for this process: a second one that wants to write there gets a UserError."""
+def held(folder, wait=False):
+    """Hold `folder` for this process: a second one that wants to write there waits, or gets a UserError."""
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ def held(folder):
         raise UserError(f"cannot write in {folder}: {error.strerror}; choose another folder") from None
     with lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             raise UserError(f"another process is writing in {folder}: wait for it to end") from None
         yield

@@ -11,6 +11,7 @@ from conftest import run_script, start_script
 from keras_port.config import TrainingConfig, best_parameters
 from preprocessing.build import build_shards
 from preprocessing.files import UserError
+from preprocessing.options import TrainedNetwork
 from preprocessing.sources import EMBEDDED_TRAINING, open_embedded
 
 optuna = pytest.importorskip("optuna", reason="Optuna is not installed (extra `tune`)")
@@ -54,7 +55,7 @@ def test_a_killed_trial_is_noticed_and_freed_and_the_search_goes_on_in_two_proce
     monkeypatch.setattr(tuning, "GRACE_SECONDS", 1)
     monkeypatch.chdir(folder)
     time.sleep(2)
-    study = tuning.open_study(NAME, STORAGE)
+    study = tuning._open(NAME, STORAGE)
     optuna.storages.fail_stale_trials(study)  # what each trial begins with
     assert states(folder) == ["complete", "fail"]
 
@@ -66,7 +67,8 @@ def test_a_killed_trial_is_noticed_and_freed_and_the_search_goes_on_in_two_proce
     assert len(finished) in (5, 6)  # both may begin a last one together
     assert finished[0] == before
     assert [trial.number for trial in trials] == list(range(len(trials)))
-    assert len({trial.params["dropout"] for trial in trials if "dropout" in trial.params}) == len(trials)
+    drawn = [trial.params["dropout"] for trial in trials if "dropout" in trial.params]
+    assert len(set(drawn)) == len(drawn) >= 5
     assert all(any(f"trial {trial.number}:" in output for output in outputs) for trial in finished[1:])
     assert all(output.count(": complete") + output.count(": pruned") >= 1 for output in outputs)
 
@@ -77,6 +79,32 @@ def test_a_killed_trial_is_noticed_and_freed_and_the_search_goes_on_in_two_proce
     short = sorted(trial["val_mse"] for trial in table["trials"] if trial["val_mse"] is not None)
     assert [run["short_val_mse"] for run in table["long"][:3]] == short[:3]
     assert table["overfitting"]["without"]["dropout"] == 0
+
+
+def test_a_complete_search_runs_no_other_trial_and_one_of_other_settings_is_refused(folder, monkeypatch):
+    before = states(folder)
+    process = run_script(SCRIPT, "--trials", "5", "--storage", STORAGE, cwd=folder)
+    assert process.returncode == 0, process.stderr
+    assert states(folder) == before
+    monkeypatch.chdir(folder)
+    subset, root = f"{EMBEDDED_TRAINING}-16", f"runs/demonstration-tune/{NAME}/shards"
+    with pytest.raises(UserError, match="other settings"):
+        tuning.open_study(NAME, STORAGE, tuning.default_base(32, 1), subset, root)
+
+
+def test_a_trial_that_others_gave_up_is_not_told_and_the_search_goes_on(tmp_path, monkeypatch):
+    """As of a process that slept longer than GRACE_SECONDS."""
+    monkeypatch.chdir(tmp_path)
+    study = tuning._open("s", STORAGE)
+
+    def train(config, source, run, **_):
+        last = study.trials[-1]
+        study._storage.set_trial_state_values(last._trial_id, optuna.trial.TrialState.FAIL)
+        return TrainedNetwork({}, {}, {"val_mse": 1.0, "best_epoch": 1}, [])
+
+    monkeypatch.setattr(tuning, "train", train)
+    with pytest.raises(UserError, match="given up"):
+        tuning.search(study, TrainingConfig(32), "none", tmp_path, 40, 10, 1)
 
 
 def test_the_best_of_the_search_is_trained_in_full(folder):
@@ -118,7 +146,7 @@ def test_no_network_of_the_search_is_larger_than_the_reports():
 
 def test_a_trial_that_fails_is_recorded_and_five_in_a_row_end_the_search(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    study = tuning.open_study("s", STORAGE)
+    study = tuning._open("s", STORAGE)
     calls = []
 
     def train(*_, **__):
