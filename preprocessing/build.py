@@ -156,7 +156,7 @@ def resolutions_of(source, wanted):
 
 
 def build_shards(source, resolutions, crops=0, root="shards"):
-    """Write every shard of `source` and its manifest; shards that are whole already are kept.
+    """Write every shard of `source` and its manifest; shards that are whole, and resolutions built before, are kept.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def build_shards(source, resolutions, crops=0, root="shards"):
     folder = Path(root) / source.name
     with held(folder):
         started = time.monotonic()
-        _begin_manifest(folder, source, crops)
+        resolutions = sorted({*resolutions, *_begin_manifest(folder, source, crops)})
         splits = {
             split: cut_into_blocks(split, photographs, max(1, crops) if split == "train" else 1)
             for split, photographs in split_photographs(source.photographs).items()
@@ -317,20 +317,26 @@ def _manifest_head(source, crops):
 
 
 def _begin_manifest(folder, source, crops):
-    """Note what is being built; shards of another list of photographs or other crops are removed first."""
+    """Note what is being built and return the resolutions built before.
+
+    Shards of another list of photographs or other crops are removed first.
+    """
     head = _manifest_head(source, crops)
     path = folder / "manifest.json"
     try:
         before = json.loads(path.read_text())
     except (OSError, ValueError):
         before = {}
+    built = before.get("resolutions", {})
     if any(before.get(key) != value for key, value in head.items()):
         stale = [entry for entry in folder.iterdir() if entry.is_dir() and entry.name.isdigit()]
         if stale:
             print(f"{folder} was built from other photographs or crops: building it again")
         for entry in stale:
             shutil.rmtree(entry)
-    write_atomically(path, json.dumps(head | {"complete": False}).encode())
+        built = {}
+    write_atomically(path, json.dumps(head | {"complete": False, "resolutions": built}).encode())
+    return map(int, built)
 
 
 def _finish_manifest(folder, source, crops, splits, resolutions, seconds):

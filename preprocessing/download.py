@@ -72,3 +72,5 @@ def _fetch(archive, partial):
             while block := response.read(BLOCK):
                 file.write(block)
                 bar.update(len(block))
+    if partial.stat().st_size < archive.size:  # a server that hangs up is the end of the file to `read`
+        raise ConnectionError("the server hung up")

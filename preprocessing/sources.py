@@ -7,6 +7,7 @@ A source may hold parts of its own: `train/` and `val/` folders (Tiny ImageNet, 
 import functools
 import hashlib
 import os
+import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,10 +116,23 @@ def _list_folder(folder):
         found += [(path.relative_to(folder).as_posix(), path) for path in names if _is_photograph(path.name)]
     parts = _parts([name for name, _ in found])
     return [
-        (Photograph(parts[name][1], parts[name][0], "file", str(path)), path.stat().st_size)
+        (Photograph(_printable(parts[name][1]), parts[name][0], "file", str(path)), _size(path))
         for name, path in found
         if name in parts
     ]
+
+
+def _printable(name):
+    """A file's name, of which Linux asks no encoding, as text that any file can hold."""
+    return os.fsencode(name).decode(errors="replace")
+
+
+def _size(path):
+    """In bytes; -1 of a link that leads nowhere, which is an unreadable image and no error."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
 
 
 def _list_zip(path):
@@ -155,8 +169,7 @@ def _parts(names):
 
     `id` is the path below the folder that holds `train/`, so a zip and its unpacked folder give the same ids.
     """
-    roots = {name.rpartition("train/")[0] for name in names if name.startswith("train/") or "/train/" in name}
-    roots = {root for root in roots if root.count("/") <= 1}
+    roots = {found[1] for name in names if (found := re.match("((?:[^/]+/)??)train/", name))}
     if len(roots) != 1:
         return {name: ("", name) for name in names}
     (root,) = roots

@@ -16,7 +16,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.starts.append(start)
         self.send_response(206 if start else 200)
         self.end_headers()
-        self.wfile.write(CONTENT[start:])
+        self.wfile.write(CONTENT[start : self.server.end])
 
     def log_message(self, *_):
         pass
@@ -25,7 +25,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-    server.starts = []
+    server.starts, server.end = [], None
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
@@ -44,6 +44,15 @@ def test_a_download_comes_whole_once_and_goes_on_where_it_stopped(tmp_path, serv
     assert server.starts == [1_000_000]
     assert download(archive(server), tmp_path) == path
     assert len(server.starts) == 1
+
+
+def test_what_came_before_a_server_hung_up_is_kept(tmp_path, server):
+    server.end = 2_000_000
+    with pytest.raises(UserError, match="run it again"):
+        download(archive(server), tmp_path)
+    server.end = None
+    assert download(archive(server), tmp_path).read_bytes() == CONTENT
+    assert server.starts == [0, 2_000_000]
 
 
 def test_another_file_than_expected_is_refused(tmp_path, server):

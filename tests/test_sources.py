@@ -1,4 +1,5 @@
 import io
+import os
 import zipfile
 
 import cv2
@@ -91,6 +92,24 @@ def test_zip_and_folder_give_the_same_ids_and_parts(tmp_path):
     first = {p.id: p for p in unpacked.photographs}["train/class/train0.png"]
     second = {p.id: p for p in packed.photographs}["train/class/train0.png"]
     assert (read_image(first) == read_image(second)).all()
+
+
+def test_a_class_whose_name_ends_in_train_is_no_part_of_its_own(tmp_path):
+    folder = make_folder(tmp_path / "photos")
+    photograph_file(folder / "train" / "bullet_train" / "0.png", 7)
+    photograph_file(folder / "train" / "train" / "0.png", 8)
+    assert {p.part for p in open_source([folder]).photographs} == {"train", "val"}
+
+
+def test_odd_names_and_links_that_lead_nowhere_do_not_end_the_listing(tmp_path):
+    photograph_file(tmp_path / "a.png", 1)
+    os.rename(tmp_path / "a.png", os.fsencode(tmp_path) + b"/caf\xe9.png")
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    odd, gone = open_source([tmp_path]).photographs
+    assert odd.id.encode() == "caf\ufffd.png".encode()
+    assert read_image(odd).ndim == 3
+    with pytest.raises(UnreadableImage):
+        read_image(gone)
 
 
 def test_a_folder_without_parts_lists_everything(tmp_path):
