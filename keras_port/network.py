@@ -32,7 +32,13 @@ def build_seven_layer(
     """
     L, x, initializer = _body(kernel, deconv_kernel, dropout, dilation, filters, stride, seed, dtype)
     x = keras.layers.Conv2DTranspose(
-        2, deconv_kernel, strides=2, padding="same", kernel_initializer=initializer(0.01), dtype=dtype, name="output"
+        2,
+        deconv_kernel,
+        strides=2,
+        padding="same",
+        kernel_initializer=initializer(0.01 * fan_in_share(2, 2, x)),
+        dtype=dtype,
+        name="output",
     )(x)
     ab = keras.layers.Activation("tanh", dtype="float32", name="ab")(x)
     return keras.Model(L, ab, name="seven_layer")
@@ -60,6 +66,7 @@ def _body(kernel, deconv_kernel, dropout, dilation, filters, stride, seed, dtype
         return keras.initializers.VarianceScaling(2.0 * scale, "fan_in", seed=next(seeds))
 
     def block(x, name, channels, stride=1, deconvolution=False, dilation=1):
+        scale = fan_in_share(channels, stride, x) if deconvolution else 1.0
         convolution = keras.layers.Conv2DTranspose if deconvolution else keras.layers.Conv2D
         side = deconv_kernel if deconvolution else kernel
         x = convolution(
@@ -70,7 +77,7 @@ def _body(kernel, deconv_kernel, dropout, dilation, filters, stride, seed, dtype
             padding="same",
             activation="relu",
             use_bias=False,
-            kernel_initializer=initializer(),
+            kernel_initializer=initializer(scale),
             dtype=dtype,
             name=name,
         )(x)
@@ -87,6 +94,11 @@ def _body(kernel, deconv_kernel, dropout, dilation, filters, stride, seed, dtype
     if with_conv7:
         x = block(x, "conv7", 2 * filters, stride=inner, deconvolution=True)
     return L, x, initializer
+
+
+def fan_in_share(channels, stride, x):
+    """Keras' fan-in of a deconvolution of `x` over the true one: it counts outputs, and each of them from every tap."""
+    return channels * stride**2 / x.shape[-1]
 
 
 NOTEBOOK_SIDE = 128  # px; its dense layer admits no other

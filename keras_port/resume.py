@@ -44,14 +44,15 @@ class ResumableState(keras.callbacks.Callback):
 
     def restore(self, model):
         """Put weights, optimizer and random state back, and cut the log to the epochs that the state holds."""
+        log = self._folder / "log.csv"
         if "weights" not in self.state:
+            log.unlink(missing_ok=True)  # of an epoch whose state could not be saved
             return
         model.set_weights(self.state["weights"])
         for variable, value in zip(model.optimizer.variables, self.state["optimizer"], strict=True):
             variable.assign(value)
         for variable, value in zip(_random_states(model), self.state["random"], strict=True):
             variable.assign(value)
-        log = self._folder / "log.csv"
         if log.exists():
             with open(log, newline="") as file:
                 rows = list(csv.reader(file))

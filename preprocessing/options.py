@@ -1,6 +1,7 @@
 """What every training script takes (flags that change a configuration, where things go) and what training gives."""
 
 import argparse
+import hashlib
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -69,16 +70,19 @@ def resolve(arguments, config, name, demonstration):
 
 
 def run_settings(config, source, initial, root="shards"):
-    """What must be the same when a run goes on: its configuration, its data, and whether it began from weights."""
+    """What must be the same when a run goes on: its configuration, its data, and the weights it began from."""
     from preprocessing.shards import read_manifest  # h5py and numpy, which --help can do without
 
     fingerprint = read_manifest(source, root)["fingerprint"]
-    return {**config.to_dict(), "source": source, "fingerprint": fingerprint, "from": initial is not None}
+    began_from = (
+        hashlib.sha256(b"".join(array.tobytes() for array in initial.values())).hexdigest()[:16] if initial else ""
+    )
+    return {**config.to_dict(), "source": source, "fingerprint": fingerprint, "began_from": began_from}
 
 
 def check_same_run(folder, before, now):
     """Refuse to go on with a run that was begun with other settings; both are dictionaries of plain values."""
-    # What a run does not name is a setting that came later: it ran with what is now the default.
+    # What a run does not name is a setting that came after it.
     differing = [f"{key} {before[key]} (now {value})" for key, value in now.items() if before.get(key, value) != value]
     if differing:
         raise UserError(

@@ -43,6 +43,8 @@ class Interrupted(Exception):
 def test_a_killed_run_keeps_its_best_weights_score_and_patience_and_equals_an_unbroken_one(
     tmp_path, shard_root, monkeypatch
 ):
+    (tmp_path / "unbroken").mkdir()
+    (tmp_path / "unbroken/log.csv").write_text("of an epoch whose state could not be saved\n")
     unbroken = run(tmp_path / "unbroken", shard_root)
 
     def breaks_off(self, batch, logs=None):  # in the third epoch, after its state was begun
@@ -139,6 +141,8 @@ def test_a_run_with_other_settings_and_a_damaged_state_are_refused(tmp_path, sha
     run(tmp_path, shard_root, config)
     with pytest.raises(UserError, match="seed 1 .now 2."):
         run(tmp_path, shard_root, replace(config, seed=2))
+    with pytest.raises(UserError, match="began_from"):
+        run(tmp_path, shard_root, config, initial=training.to_arrays(training.build_network("seven_layer", {})))
     (tmp_path / "state.h5").write_bytes((tmp_path / "state.h5").read_bytes()[:1000])
     with pytest.raises(UserError, match="damaged"):
         run(tmp_path, shard_root, config)

@@ -62,9 +62,18 @@ def test_both_frameworks_give_the_same_ab_from_the_same_weights(side, arguments)
     np.testing.assert_allclose(model.predict_on_batch(L), ab, atol=1e-5)
 
 
-def test_a_new_network_predicts_near_gray():
+@pytest.mark.parametrize("network", [SevenLayerNetwork(), build_seven_layer(), build_seven_layer(filters=16)])
+def test_a_new_network_predicts_near_gray(network):
     L = np.random.default_rng(0).uniform(-1, 1, (4, 32, 32, 1)).astype(np.float32)
-    assert np.abs(SevenLayerNetwork()(L, training=True)).mean() < 0.2
+    assert np.abs(network(L, training=True)).mean() < 0.2
+
+
+def test_both_frameworks_begin_with_kernels_as_large():
+    for (name, ours), theirs in zip(
+        SevenLayerNetwork().to_arrays().items(), to_arrays(build_seven_layer()).values(), strict=True
+    ):
+        if name.endswith("kernel"):
+            assert theirs.std() == pytest.approx(ours.std(), rel=0.1), name
 
 
 def test_bfloat16_activations_change_little():

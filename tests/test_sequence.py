@@ -66,7 +66,7 @@ def test_demonstration_weights_can_be_evaluated_and_started_from(sequence):
     )
     assert process.returncode == 0, process.stderr
     attributes = json.loads((folder / "runs/from32/config.json").read_text())
-    assert attributes["from"]
+    assert attributes["began_from"]
 
 
 def test_as_published_draws_a_second_figure(sequence):
