@@ -24,12 +24,12 @@ def main():
     from preprocessing.files import UserError
     from preprocessing.sources import EMBEDDED, source_name
     from results.evaluate import merge_rows
-    from results.predict import load_colorizer
+    from results.predict import load_colorizers
     from results.weights import shipped_names
 
     source = source_name(arguments.data) if arguments.data else EMBEDDED
     out = arguments.out or Path("results/evaluation.json" if arguments.data else "results/local/evaluation.json")
-    colorizers = [load_colorizer(name) for name in [*shipped_names(), *arguments.weights]]
+    colorizers = load_colorizers([*shipped_names(), *arguments.weights])
     if not colorizers:
         raise UserError("no weights: train first and name them by --weights")
     rows, data = evaluate_source(source, colorizers)

@@ -68,19 +68,29 @@ def _train(study, name, splits):
 
 
 def _original_split(study):
-    """Photographs, and the original's test: the mirror images of the last fifth of them."""
-    photographs = first_photographs(study.source, SIDE, "train", study.photographs)
-    kept = len(photographs.id) - round(2 * LEAKY_SHARE * len(photographs.id))
-    head, tail = (
+    """Photographs in three parts: (head, tail, others).
+
+    The original's test are the mirror images of the tail, the last fifth of its photographs; the others are as many more,
+    of which it has none.
+    """
+    tested = round(2 * LEAKY_SHARE * study.photographs)
+    photographs = first_photographs(study.source, SIDE, "train", study.photographs + tested)
+    ends = len(photographs.id) - 2 * tested, len(photographs.id) - tested
+    return tuple(
         Shard(photographs.L[rows], photographs.ab[rows], photographs.id[rows])
-        for rows in (slice(None, kept), slice(kept, None))
+        for rows in (slice(None, ends[0]), slice(*ends), slice(ends[1], None))
     )
-    return head, tail, _mirrored(tail)
 
 
-def _clean_network(study):
-    head, _, leaky_test = _original_split(study)
-    return _train(study, "clean", {"train": _joined(head, _mirrored(head)), "val": leaky_test})
+def _leaky_splits(study):
+    head, tail, _ = _original_split(study)
+    return {"train": _joined(head, tail, _mirrored(head)), "val": _mirrored(tail)}
+
+
+def _clean_splits(study):
+    """As many photographs and mirror images as the leaky split has, without those of its test."""
+    head, tail, others = _original_split(study)
+    return {"train": _joined(head, others, _mirrored(head)), "val": _mirrored(tail)}
 
 
 def mirror_leak(study):
@@ -88,13 +98,13 @@ def mirror_leak(study):
 
     Both keep the epoch that is best on the leaky test, as one does who has no other.
     """
-    head, tail, leaky_test = _original_split(study)
-    leaky = _train(study, "leaky", {"train": _joined(head, tail, _mirrored(head)), "val": leaky_test})
-    clean = _clean_network(study)
+    splits = _leaky_splits(study)
+    leaky_test = splits["val"]
+    leaky = _train(study, "leaky", splits)
+    clean = _train(study, "clean", _clean_splits(study))
     unseen = read_split(study.source, SIDE, "test")
     return {
         "photographs": study.photographs,
-        "images_seen": study.photographs * study.epochs,
         "test_of_mirror_images_mse": {
             "trained_with_the_leak": mean_squared_error(leaky, leaky_test),
             "trained_without": mean_squared_error(clean, leaky_test),
@@ -108,9 +118,8 @@ def mirror_leak(study):
 
 def swapped_channels(study):
     """Train on the same photographs with red and blue exchanged before Lab, and compare with the true colours."""
-    head, _, leaky_test = _original_split(study)
-    splits = {"train": _joined(head, _mirrored(head)), "val": leaky_test}
-    right = _clean_network(study)
+    splits = _clean_splits(study)
+    right = _train(study, "clean", splits)
     swapped = _train(study, "swapped", {split: _channels_swapped(shard) for split, shard in splits.items()})
     test = read_split(study.source, SIDE, "test")
     test_swapped = _channels_swapped(test)
@@ -158,8 +167,11 @@ def inverted_gray(study):
     figure_bgr = cv2.imread(str(study.published))
     if figure_bgr is None:
         raise UserError(f"{study.published} is not an image: name the original's result32.png by --published")
+    rows = framed_pictures(figure_bgr)
+    if not rows or any(len(row) != 3 for row in rows):
+        raise UserError(f"{study.published} has no rows of three framed pictures: name the original's result32.png")
     correlations = []
-    for gray, truth, *_ in framed_pictures(figure_bgr):
+    for gray, truth, _ in rows:
         lightness = bgr_to_lab(truth)[0]
         shown = cv2.resize(bgr_to_lab(gray)[0], lightness.shape[1::-1], interpolation=cv2.INTER_AREA)
         correlations.append(round(float(np.corrcoef(shown.ravel(), lightness.ravel())[0, 1]), 3))

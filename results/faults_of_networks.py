@@ -7,10 +7,12 @@ import numpy as np
 import tensorflow as tf
 
 from keras_port import config as keras_config
-from keras_port.network import build_notebook
+from keras_port.network import NOTEBOOK_SIDE, build_notebook, to_arrays
+from keras_port.resume import load_state
 from keras_port.training import train as train_keras
 from preprocessing.derived import first_photographs, write_source
 from preprocessing.lab import AB_ZERO, cie_ab
+from preprocessing.options import run_settings
 from preprocessing.shards import read_manifest, read_split
 from results.baselines import constant, gray
 from results.evaluate import mean_squared_error
@@ -62,8 +64,11 @@ def schematic_is_not_the_code(study):
     for name, network in networks.items():
         types = [op.type for op in reached(traced(network))]
         measured[name] = {"deconvolutions": types.count(DECONVOLUTION), "tanh": types.count("Tanh")}
-    kinds = [type(layer) for layer in build_notebook().layers]
-    measured["colorization.ipynb"] = {"deconvolutions": kinds.count(keras.layers.Conv2DTranspose), "tanh": 0}
+    layers = build_notebook().layers
+    measured["colorization.ipynb"] = {
+        "deconvolutions": sum(isinstance(layer, keras.layers.Conv2DTranspose) for layer in layers),
+        "tanh": sum(getattr(layer, "activation", None) is keras.activations.tanh for layer in layers),
+    }
     return measured
 
 
@@ -165,7 +170,8 @@ def bottleneck(study):
     Its last layer is linear in 64 values, so all that it can draw lies in a space of 64 dimensions: the least error of
     any such space on these test photographs is that of their own 64 principal components.
     """
-    trained, test = _overfit_notebook(study)[1:]
+    colorizer, trained = _overfit_notebook(study)
+    test = read_split(study.source_128, NOTEBOOK_SIDE, "test")
     labels = cie_ab(test.ab).reshape(len(test.id), -1).astype(np.float64)
     centred = labels - labels.mean(axis=0)
     energies = np.linalg.svd(centred @ centred.T, compute_uv=False)  # squares of the singular values
@@ -176,11 +182,12 @@ def bottleneck(study):
         "epochs": last["epoch"],
         "published_training_mse": {"first": 16068.9, "last": 146.7},
         "training_mse": {"first": round(first["train_mse"], 2), "last": round(last["train_mse"], 2)},
-        "unseen_mse": {
+        "val_mse": {
             "first": round(first["val_mse"], 2),
             "last": round(last["val_mse"], 2),
             "best": round(trained.summary["val_mse"], 2),
         },
+        "unseen_mse": mean_squared_error(colorizer.predict_ab, test),
         "gray_unseen_mse": mean_squared_error(gray, test),
         "least_mse_of_64_dimensions": round(float(left_over), 2),
     }
@@ -188,12 +195,13 @@ def bottleneck(study):
 
 def wrap_around(study):
     """Share of the ab values that the notebook's cast to uint8 wraps, on photographs it never saw."""
-    config, trained, test = _overfit_notebook(study)
-    ab = colorizer_of(trained, config, "keras", "notebook").predict_ab(test.L)
+    test = read_split(study.source_128, NOTEBOOK_SIDE, "test")
+    ab = _overfit_notebook(study)[0].predict_ab(test.L)
     code = ab + AB_ZERO
     wrapped = (code <= -1) | (code >= 256)  # the cast cuts off the fraction first
     cast = code.astype(np.int64).astype(np.uint8)  # what C's conversion does; of a float NumPy leaves it undefined
     return {
+        "photographs": len(test.L),
         "values": int(code.size),
         "share_wrapped": float(wrapped.mean()),
         "photographs_with_one": int(wrapped.any(axis=(1, 2, 3)).sum()),
@@ -204,16 +212,13 @@ def wrap_around(study):
 
 
 def _overfit_notebook(study):
-    """The notebook's model after its recorded run, or ours of it: 500 images, 100 epochs, no early stopping."""
-    side = 128
-    test = read_split(study.source_128, side, "test")
+    """The notebook's model after our run of its recorded one (500 images, 100 epochs, no early stopping), and that run."""
     root, name = study.folder / "shards", "notebook"
-    write_source(
-        root,
-        name,
-        side,
-        {"train": first_photographs(study.source_128, side, "train", study.notebook_images), "val": test},
-    )
+    splits = {
+        "train": first_photographs(study.source_128, NOTEBOOK_SIDE, "train", study.notebook_images),
+        "val": read_split(study.source_128, NOTEBOOK_SIDE, "val"),
+    }
+    write_source(root, name, NOTEBOOK_SIDE, splits)
     config = keras_config.TrainingConfig(
         **{**keras_config.NETWORKS["notebook"], "epochs": study.notebook_epochs},
         network="notebook",
@@ -222,4 +227,8 @@ def _overfit_notebook(study):
     )
     if study.small:
         config = replace(config, batch_size=8, compute="float32")
-    return config, train_keras(config, name, study.folder / name, root=root), test
+    folder = study.folder / name
+    trained = train_keras(config, name, folder, root=root)
+    model = build_notebook()
+    model.set_weights(load_state(folder, run_settings(config, name, None, root))["weights"])  # the last, not the best
+    return colorizer_of(replace(trained, arrays=to_arrays(model)), config, "keras", name), trained

@@ -1,6 +1,6 @@
 """Weights and L to ab, whichever framework trained the weights."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +96,17 @@ def load_colorizer(name_or_path):
     """
     path = find_weights(name_or_path)
     return colorizer_from(load_weights(path), path)
+
+
+def load_colorizers(names_or_paths):
+    """Load several; one whose name an earlier one has is named by its path."""
+    colorizers = {}
+    for each in names_or_paths:
+        colorizer = load_colorizer(each)
+        if colorizer.name in colorizers:
+            colorizer = replace(colorizer, name=str(each))
+        colorizers[colorizer.name] = colorizer
+    return list(colorizers.values())
 
 
 def colorizer_from(weights, path):

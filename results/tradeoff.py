@@ -24,11 +24,11 @@ def main():
 
     from preprocessing.files import UserError, write_atomically
     from preprocessing.sources import EMBEDDED_TRAINING, source_name
-    from results.predict import load_colorizer
+    from results.predict import load_colorizers
 
     source = source_name(arguments.data) if arguments.data else EMBEDDED_TRAINING
     out = Path("results" if arguments.data else "results/local")
-    colorizers = [load_colorizer(name) for name in arguments.weights]
+    colorizers = load_colorizers(arguments.weights)
     if any(colorizer.resolution != SIDE for colorizer in colorizers):
         raise UserError(f"--weights: the trade-off is measured at {SIDE} px, name networks of that size")
     table = {"data": source, "split": "val", "curves": {c.name: curve_of(c, source) for c in colorizers}}

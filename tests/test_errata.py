@@ -1,16 +1,23 @@
 """The thirteen faults: the measurements on cases that are known, and all of them small on the embedded photographs."""
 
 import json
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from conftest import REPOSITORY, run_script
 
 from preprocessing.lab import cie_ab, lab_to_bgr
+from preprocessing.shards import Shard, read_split
+from results import faults_of_networks
 from results.errata import demonstration
-from results.faults_of_data import _channels_swapped, _original_split, framed_pictures, hunter_lab
+from results.evaluate import mean_squared_error
+from results.faults_of_data import _channels_swapped, _clean_splits, _leaky_splits, framed_pictures, hunter_lab
 from results.faults_of_networks import nearest_on_simplex
+from results.predict import colorizer_from, load_colorizer
 from results.table1 import CHOSEN, CONFIGURATIONS, REPORT, SEEDS, configuration
+from results.weights import Weights, find_weights, load_weights
 
 PUBLISHED = REPOSITORY.parent / "shared/reference/result32.png"
 
@@ -38,7 +45,40 @@ def test_every_fault_but_the_published_figures_is_measured(folder):
     for entry in entries.values():
         file, _, name = entry["shown_by"].partition(":")
         assert f"def {name}(" in (REPOSITORY / file).read_text()
-        assert entry["measured"]
+
+
+def test_what_depends_on_training_holds_together(folder, monkeypatch):
+    """After a few steps nothing is learnt, but each number is of what it is said to be of."""
+    measured = {number: entry["measured"] for number, entry in entries_of(folder).items()}
+    monkeypatch.chdir(folder)
+    study = demonstration("embedded-training")
+    test = read_split(study.source, 64, "test")
+    assert measured[6]["l2_64"]["mse"] == mean_squared_error(load_colorizer("l2_64").predict_ab, test)
+    assert measured[6]["gray"]["accuracy"] == pytest.approx((cie_ab(test.ab) == 0).mean(), abs=1e-5)
+    weights = load_weights(find_weights("l2_64"))  # erratum 7 is without the mean over mirror images
+    plain = colorizer_from(Weights(weights.arrays, weights.attributes | {"config": {}}), Path("plain"))
+    assert measured[7]["l2_64"]["moving_statistics"] == pytest.approx(
+        mean_squared_error(plain.predict_ab, test), rel=1e-4
+    )
+    assert measured[7]["images"] == len(test.L) == 1  # where a batch of 10 is one of 1
+    assert measured[7]["l2_64"]["batch_of_10"] == measured[7]["l2_64"]["batch_of_1"]
+    assert measured[8]["unseen_mse"] == pytest.approx(measured[11]["mse"], rel=1e-5)
+    assert measured[8]["val_mse"]["best"] <= measured[8]["val_mse"]["last"]
+    trained, unseen = measured[1]["test_of_mirror_images_mse"], measured[1]["unseen_test_mse"]
+    assert measured[2]["learnt_right_against_truth_mse"] == unseen["trained_without"]
+    assert trained["trained_with_the_leak"] != trained["trained_without"]
+
+
+def test_wrapped_values_are_counted(monkeypatch):
+    """A prediction of codes 300 and 255 where the truth is 44 and 255: half the values wrap, and then equal the truth."""
+    test = Shard(np.zeros((2, 4, 4, 1), np.uint8), np.full((2, 4, 4, 2), [44, 255], np.uint8), ["a", "b"])
+    monkeypatch.setattr(faults_of_networks, "read_split", lambda *_: test)
+    predictor = SimpleNamespace(predict_ab=lambda L: cie_ab(np.full((len(L), 4, 4, 2), [300, 255], np.float32)))
+    monkeypatch.setattr(faults_of_networks, "_overfit_notebook", lambda _: (predictor, None))
+    measured = faults_of_networks.wrap_around(demonstration("embedded-training"))
+    assert (measured["share_wrapped"], measured["photographs_with_one"], measured["photographs"]) == (0.5, 2, 2)
+    assert measured["mse_after_the_cast"] == 0
+    assert measured["mse"] == 256**2 / 2
 
 
 def test_what_does_not_depend_on_training_comes_out_as_the_original_is(folder):
@@ -105,17 +145,22 @@ def test_the_table_has_five_configurations_of_one_difference_each():
     assert sum(name == CHOSEN for _, _, name in REPORT) == 4
 
 
-def test_every_test_picture_of_the_original_split_is_the_mirror_of_a_photograph(folder, monkeypatch):
+def test_the_leaky_split_alone_holds_the_photographs_whose_mirror_images_are_its_test(folder, monkeypatch):
     monkeypatch.chdir(folder)
-    head, tail, test = _original_split(demonstration("embedded-training"))
-    assert len(test.id) == round(0.1 * 2 * (len(head.id) + len(tail.id)))
-    assert (test.L[:, :, ::-1] == tail.L).all()
-    assert not set(head.id) & set(tail.id)
+    study = demonstration("embedded-training")
+    leaky, clean = _leaky_splits(study), _clean_splits(study)
+    tested = [L.tobytes() for L in leaky["val"].L[:, :, ::-1]]
+    assert [L.tobytes() for L in clean["val"].L[:, :, ::-1]] == tested
+    assert len(tested) == round(0.2 * study.photographs)
+    trained = {name: {L.tobytes() for L in splits["train"].L} for name, splits in (("leaky", leaky), ("clean", clean))}
+    assert set(tested) <= trained["leaky"]
+    assert not set(tested) & trained["clean"]
+    assert len(trained["leaky"]) == len(trained["clean"]) == len(leaky["train"].id)
 
 
 def test_swapping_twice_gives_the_colours_back(folder, monkeypatch):
     monkeypatch.chdir(folder)
-    head, _, _ = _original_split(demonstration("embedded-training"))
+    head = _clean_splits(demonstration("embedded-training"))["train"]
     swapped = _channels_swapped(head)
     pictures = [lab_to_bgr(shard.L, cie_ab(shard.ab)).astype(int) for shard in (head, swapped)]
     assert np.abs(pictures[0] - pictures[1][..., ::-1]).mean() < 1.5
