@@ -154,6 +154,7 @@ def overfit(trial, base, subset, folder, root):
         curves[name] = {
             "dropout": variant.dropout,
             "best_epoch": trained.summary["best_epoch"],
+            "seconds": trained.summary["seconds"],
             "epochs": trained.history,
         }
     return curves

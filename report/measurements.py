@@ -76,11 +76,11 @@ def _recipes(files, weights):
         for name, each in weights.items()
     ]
     rows += [
-        (what, script, _sum(files[name], key), COMMANDS[name])
-        for what, script, name, key in (
+        (what, script, _sum(files[name], *keys), COMMANDS[name])
+        for what, script, name, *keys in (
             ("table 1", "results/table1.py", "table1.json", "runs"),
             ("errata", "results/errata.py", "errata.json", "entries"),
-            ("the search", "keras_port/05_tune_128.py", "tuning.json", "trials"),
+            ("the search", "keras_port/05_tune_128.py", "tuning.json", "trials", "long", "overfitting"),
         )
     ]
     return [(what, script, seconds and seconds / 60, command) for what, script, seconds, command in rows]
@@ -90,5 +90,9 @@ def _seconds(attributes):
     return attributes["seconds"] + sum(leg["seconds"] for leg in attributes.get("began_from", []))
 
 
-def _sum(table, key):
-    return sum(each["seconds"] or 0 for each in table[key]) if table else None
+def _sum(table, *keys):
+    """The seconds of all entries of a table's lists (or dictionaries)."""
+    if not table:
+        return None
+    parts = [table.get(key, []) for key in keys]
+    return sum(each["seconds"] or 0 for part in parts for each in (part.values() if isinstance(part, dict) else part))

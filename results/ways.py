@@ -1,6 +1,6 @@
 """`make ways`: how a network should be shown a photograph of any size, and its ab brought back to that size.
 
-In:  photographs at their full size that no network was trained on (`--data`), and weights (default: the shipped l2_128).
+In:  photographs at their full size that the network was not trained on (`--data`), and weights (default: the shipped l2_128).
 Out: results/ways.json, the mean squared error in ab at full size of each way; `results/full_size.py` takes the best.
 """
 
