@@ -1,7 +1,7 @@
 """`make bench`: how fast this machine trains, builds shards and colours photographs, as ratios within one run.
 
 Training at 64 px, batch 64: our loop on real shards against Keras `fit` on the same images in memory, each with its own
-faster type. Shards at 64 px: step 2 against the bare reading, decoding, resizing and Lab of the same zip on all cores.
+faster type; and what the rebalanced loss costs, against a mean of the logits. Shards at 64 px: step 2 against the bare reading, decoding, resizing and Lab of the same zip on all cores.
 `colorize`: one photograph of 12 megapixels, and a folder of 200, against decoding, Lab, resizing and encoding alone.
 Run it on an idle machine, with --data naming a zip of at least 64 px; only the ratios mean anything elsewhere. The
 numbers go to results/bench.json.
@@ -221,11 +221,17 @@ def _bare_colouring(file, folder):
 
 
 def bench_training(source):
-    """Print images/s of our loop and of Keras `fit`, for each type, the ratio of the best, and the wait for data."""
+    """Print images/s of our loop and of Keras `fit`, for each type, the ratio of the best, the wait for data, the loss' cost."""
+    import tensorflow as tf
+
     from preprocessing.batches import TrainingBatches
+    from preprocessing.shards import read_manifest
+    from tf_raw.losses import Loss, bins_loss, squared_loss
+    from tf_raw.network import BinsNetwork, SevenLayerNetwork
 
     batches = TrainingBatches(source, SIDE, BATCH, seed=0)
-    ours = {name: _our_rate(batches, name) for name in ("float32", "bfloat16")}
+    squared = squared_loss(SevenLayerNetwork.units)
+    ours = {name: _our_rate(batches, name, SevenLayerNetwork, squared) for name in ("float32", "bfloat16")}
     for name, (rate, wait) in ours.items():
         print(f"tf_raw {name}: {rate:.1f} images/s, waits for data {wait:.2%} of the time")
     theirs = {name: _keras_rate(batches, name) for name in ("float32", "mixed_bfloat16")}
@@ -233,22 +239,29 @@ def bench_training(source):
         print(f"Keras fit {name}: {rate:.1f} images/s")
     ratio = max(rate for rate, _ in ours.values()) / max(theirs.values())
     print(f"training: {ratio:.2f} of Keras fit's rate")
+    counts = read_manifest(source)["resolutions"][str(SIDE)]["train"]["ab_bin_counts"]
+    faster = max(ours, key=lambda name: ours[name][0])
+    with_loss, without = (
+        _our_rate(batches, faster, BinsNetwork, loss)[0]
+        for loss in (bins_loss(counts, True), Loss("none", lambda _, logits: tf.reduce_mean(logits)))
+    )
+    loss_share = 1 - with_loss / without
+    print(
+        f"rebalanced, {faster}: {with_loss:.1f} images/s, of which encoding and loss take {loss_share:.2%} of the time"
+    )
     rates = {f"tf_raw_{name}": rate for name, (rate, _) in ours.items()} | {
         f"fit_{name}": r for name, r in theirs.items()
     }
-    return _rounded(**rates, ratio=ratio, wait_share=max(wait for _, wait in ours.values()))
+    waits = {"wait_share": max(wait for _, wait in ours.values())}
+    return _rounded(**rates, ratio=ratio, **waits, rebalanced=with_loss, rebalanced_loss_share=loss_share)
 
 
-def _our_rate(batches, compute):
+def _our_rate(batches, compute, build, loss):
     from tf_raw.adam import Adam
-    from tf_raw.losses import squared_loss
-    from tf_raw.network import SevenLayerNetwork
     from tf_raw.training import COMPUTE_TYPES, compiled_step
 
-    network, average = SevenLayerNetwork(), SevenLayerNetwork()
-    step_function = compiled_step(
-        network, average, Adam(network.trainable_variables), squared_loss(network.units), COMPUTE_TYPES[compute]
-    )
+    network, average = build(), build()
+    step_function = compiled_step(network, average, Adam(network.trainable_variables), loss, COMPUTE_TYPES[compute])
     stream = batches.from_step(0)
     waited = 0.0
     for step in range(WARM_STEPS + STEPS):
