@@ -130,7 +130,7 @@ def test_finished_shards_are_kept_and_other_crops_build_again(tmp_path):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
 def test_a_stopped_build_goes_on_and_equals_an_unbroken_one(tmp_path, number, code):
-    photos = make_photos(tmp_path / "photos", 150)
+    photos = make_photos(tmp_path / "photos", 400)  # many blocks, so that the signal comes in time
     arguments = ("--data", photos, "--resolutions", "32", "64", "--crops", "100")
     process = start_script(BUILD, *arguments, cwd=tmp_path)
     shards = tmp_path / "shards" / "photos"
