@@ -70,8 +70,8 @@ def open_study(name, storage, base, source, root="shards"):
     settings = {"base": base.to_dict(), "fingerprint": read_manifest(source, root)["fingerprint"]}
     before = study.user_attrs.get("settings")
     if before is None:
-        study.set_user_attr("settings", settings)
         study.set_user_attr("compute", choose_compute(base, source, root))
+        study.set_user_attr("settings", settings)  # last: a study that has them is whole
     elif before != settings:
         raise UserError(
             f"the study {name} in {storage} was begun with other settings or photographs: begin another by --storage"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from preprocessing.front_door import run
 
+OUT = Path("results/flicker.json")
 FRAMES = 60
 SIDE = 128  # px, the short side at which colours are compared
 
@@ -19,7 +20,6 @@ SIDE = 128  # px, the short side at which colours are compared
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("films", nargs="+", type=Path, metavar="FILM")
-    parser.add_argument("--out", type=Path, default=Path("results/flicker.json"), metavar="FILE")
     arguments = parser.parse_args()
 
     from preprocessing.files import UserError, write_atomically
@@ -34,8 +34,8 @@ def main():
         measured.append({"film": path.name, "frames": len(frames), **measure(frames, colorizer)})
         print(json.dumps(measured[-1]))
     table = {"weights": "l2_128", "films": measured}
-    write_atomically(arguments.out, (json.dumps(table, indent=1) + "\n").encode())
-    print(f"table: {arguments.out}")
+    write_atomically(OUT, (json.dumps(table, indent=1) + "\n").encode())
+    print(f"table: {OUT}")
 
 
 def first_frames(path):

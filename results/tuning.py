@@ -80,7 +80,6 @@ def write_table(table, path):
         float(spearmanr(short, long).statistic) if len(set(short)) > 1 and len(set(long)) > 1 else None
     )
     write_atomically(path, (json.dumps(table, indent=1) + "\n").encode())
-    return path
 
 
 def _complete(table):

@@ -71,8 +71,8 @@ def test_steadied_colours_flicker_less_and_cost_no_error(colorizer):
 
 def test_films_are_measured_from_the_command_line(tmp_path):
     write(tmp_path / "cat.mp4", panned(4))
-    assert run_script("results/flicker.py", "cat.mp4", "--out", "flicker.json", cwd=tmp_path).returncode == 0
-    (film,) = json.loads((tmp_path / "flicker.json").read_text())["films"]
+    assert run_script("results/flicker.py", "cat.mp4", cwd=tmp_path).returncode == 0
+    (film,) = json.loads((tmp_path / "results/flicker.json").read_text())["films"]
     assert (film["film"], film["frames"]) == ("cat.mp4", 4)
     (tmp_path / "text.mp4").write_text("hello")
     refused = run_script("results/flicker.py", "text.mp4", cwd=tmp_path)

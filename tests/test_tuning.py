@@ -92,7 +92,7 @@ def test_a_complete_search_runs_no_other_trial_and_one_of_other_settings_is_refu
         tuning.open_study(NAME, STORAGE, tuning.default_base(32, 1), subset, root)
 
 
-def test_a_trial_that_others_gave_up_is_not_told_and_the_search_goes_on(tmp_path, monkeypatch):
+def test_a_trial_that_another_process_gave_up_ends_the_search_with_one_line(tmp_path, monkeypatch):
     """As of a process that slept longer than GRACE_SECONDS."""
     monkeypatch.chdir(tmp_path)
     study = tuning._open("s", STORAGE)
