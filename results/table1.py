@@ -38,8 +38,8 @@ SEEDS = (1, 2, 3)
 class Size:
     """How long each run trains, and where everything goes."""
 
-    images_per_epoch: int = 20_000
-    epochs: int = 5
+    images_per_epoch: int = 15_000
+    epochs: int = 4
     compute: str = "auto"
     out: Path = Path("results/table1.json")
     figure: Path = Path("results/figures/table1.png")
