@@ -71,9 +71,11 @@ def lab_to_bgr(L, ab):
     -------
     image_bgr : ndarray of uint8, shape (..., H, W, 3)
     """
-    lab = np.concatenate([L * np.float32(100 / 255), ab.astype(np.float32)], axis=-1)
-    bgr = cv2.cvtColor(lab.reshape(-1, lab.shape[-2], 3), cv2.COLOR_LAB2BGR).reshape(lab.shape)
-    return np.rint(np.clip(bgr, 0, 1) * 255).astype(np.uint8)
+    width = L.shape[-2]
+    planes = cv2.split(ab.astype(np.float32).reshape(-1, width, 2))  # split and merge are faster than strided copies
+    lab = cv2.merge([L.reshape(-1, width) * np.float32(100 / 255), *planes])
+    bgr = cv2.cvtColor(lab, cv2.COLOR_LAB2BGR)  # float32, clipped to 0..1
+    return cv2.convertScaleAbs(bgr, alpha=255).reshape(*L.shape[:-1], 3)
 
 
 def cie_ab(ab_code):

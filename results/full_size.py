@@ -14,7 +14,7 @@ LONGEST = 4  # times the short side; a longer picture is squeezed
 GUIDE_SIDE = 512  # px, short side at which edges are looked at (He & Sun 2015, the fast guided filter)
 GUIDE_RADIUS = 1 / 32  # of the short side
 GUIDE_EPSILON = 1e-3  # of L in 0..1, squared
-STRIP = 256  # rows that a core finishes at a time: a 100-megapixel picture stays small in memory
+STRIP = 64  # rows that a core finishes at a time: few enough for its cache
 
 
 def network_size(height, width, short_side):
@@ -110,8 +110,9 @@ def coefficients_for(L, ab_small):
 
 
 def _guided_rows(L, coefficients, rows):
-    each = at_full_size(coefficients, *L.shape[:2], rows.start, len(L[rows]))
-    return each[..., :2] * (L[rows].astype(np.float32) / 255) + each[..., 2:]
+    lightness = L[rows, :, 0].astype(np.float32) / 255
+    slope_a, slope_b, offset_a, offset_b = cv2.split(at_full_size(coefficients, *L.shape[:2], rows.start, len(lightness)))
+    return cv2.merge([slope_a * lightness + offset_a, slope_b * lightness + offset_b])
 
 
 def join(L, ab_small, vibrance=1.0):

@@ -52,9 +52,9 @@ def with_vibrance(L, ab, factor):
     -------
     ab : ndarray of float32, shape (..., 2)
     """
-    a, b = (np.ascontiguousarray(ab[..., channel], np.float32).reshape(1, -1) for channel in (0, 1))
+    a, b = cv2.split(ab.astype(np.float32).reshape(1, -1, 2))  # whole planes: faster than strided arithmetic
     chroma, degrees = cv2.cartToPolar(a, b, angleInDegrees=True)  # to a third of a degree, faster than NumPy
-    hue = (degrees * np.float32(HUES / 360) + np.float32(0.5)).astype(np.int32).reshape(ab.shape[:-1])
-    chroma = chroma.reshape(ab.shape[:-1])
-    kept = np.minimum(chroma * np.float32(factor), np.take(most_chroma(), L[..., 0] * np.int32(HUES + 1) + hue))
-    return ab * (kept / np.maximum(chroma, np.float32(1e-6)))[..., None]
+    hue = (degrees * np.float32(HUES / 360) + np.float32(0.5)).astype(np.int32)
+    most = np.take(most_chroma(), L.reshape(1, -1) * np.int32(HUES + 1) + hue)
+    gain = np.minimum(chroma * np.float32(factor), most) / np.maximum(chroma, np.float32(1e-6))
+    return cv2.merge([a * gain, b * gain]).reshape(ab.shape)
