@@ -111,7 +111,9 @@ def coefficients_for(L, ab_small):
 
 def _guided_rows(L, coefficients, rows):
     lightness = L[rows, :, 0].astype(np.float32) / 255
-    slope_a, slope_b, offset_a, offset_b = cv2.split(at_full_size(coefficients, *L.shape[:2], rows.start, len(lightness)))
+    slope_a, slope_b, offset_a, offset_b = cv2.split(
+        at_full_size(coefficients, *L.shape[:2], rows.start, len(lightness))
+    )
     return cv2.merge([slope_a * lightness + offset_a, slope_b * lightness + offset_b])
 
 
