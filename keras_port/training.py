@@ -18,6 +18,9 @@ from preprocessing.front_door import StopRequest
 from preprocessing.options import TrainedNetwork, run_settings
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+# Keras of 2017 added 1e-7 to the root of the mean square; today's adds its epsilon before the root, where the same 1e-7
+# would all but stop the small gradients of a mean over 32,768 outputs.
+RMSPROP_EPSILON = 1e-7**2
 
 
 def to_units(units, L, ab):
@@ -134,7 +137,7 @@ def _optimizer(config, steps):
     """Adam (AdamW) with a linear warm-up and half a cosine, or the notebook's RMSprop at a constant rate."""
     averaging = {"use_ema": True, "ema_momentum": config.average_decay} if config.average_decay else {}
     if config.optimizer == "rmsprop":
-        return keras.optimizers.RMSprop(config.learning_rate, **averaging)
+        return keras.optimizers.RMSprop(config.learning_rate, epsilon=RMSPROP_EPSILON, **averaging)
     total = config.epochs * steps
     warmup = min(config.warmup_steps, total // 2)
     rate = keras.optimizers.schedules.CosineDecay(
