@@ -26,6 +26,7 @@ from tf_raw.training import train
 
 SIDE = 64  # px, of the original's low-level graphs
 LAYER_OPS = {"Conv2D", "MaxPool", "MatMul"}
+RECORDED_EPOCHS = 100  # of the notebook's run
 DECONVOLUTION = "Conv2DBackpropInput"  # what tf.nn.conv2d_transpose is in a graph
 
 
@@ -167,6 +168,9 @@ def _error(forward, units, L, ab_true, size):
 def bottleneck(study):
     """Let the notebook's model overfit as its recorded run did, and see what it makes of photographs it never saw.
 
+    It takes more epochs here: RMSprop at Keras' rate moves a value by about 0.001 a step, and the codes of ab, near 128,
+    are sums of 64 products that begin at 0. The notebook does not say how its run got there in 1,000 steps.
+
     Its last layer is linear in 64 values, so all that it can draw lies in a space of 64 dimensions: the least error of
     any such space on these test photographs is that of their own 64 principal components.
     """
@@ -180,8 +184,12 @@ def bottleneck(study):
     return {
         "training_images": study.notebook_images,
         "epochs": last["epoch"],
-        "published_training_mse": {"first": 16068.9, "last": 146.7},
-        "training_mse": {"first": round(first["train_mse"], 2), "last": round(last["train_mse"], 2)},
+        "published_training_mse": {"first": 16068.9, "last": 146.7, "epochs": RECORDED_EPOCHS},
+        "training_mse": {
+            "first": round(first["train_mse"], 2),
+            "after_as_many_epochs": round(trained.history[:RECORDED_EPOCHS][-1]["train_mse"], 2),
+            "last": round(last["train_mse"], 2),
+        },
         "val_mse": {
             "first": round(first["val_mse"], 2),
             "last": round(last["val_mse"], 2),
@@ -212,7 +220,7 @@ def wrap_around(study):
 
 
 def _overfit_notebook(study):
-    """The notebook's model after our run of its recorded one (500 images, 100 epochs, no early stopping), and that run."""
+    """The notebook's model after our run of its recorded one (500 images, no early stopping, but more epochs), and that run."""
     root, name = study.folder / "shards", "notebook"
     splits = {
         "train": first_photographs(study.source_128, NOTEBOOK_SIDE, "train", study.notebook_images),
