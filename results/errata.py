@@ -1,9 +1,9 @@
 """`make errata`: each of the original's thirteen faults (ORIGINAL.md, section 5), measured.
 
 In:  shards at 32 and 64 of `--data` and at 128 of `--data-128`; the published figure 32 (`--published`); table1.json.
-Out: results/errata.json, an entry for each fault, and results/figures/errata-swapped.png. How long that takes is not
-     measured yet; an entry that is done is not measured again, and a training that was stopped goes on. Without --data: a small
-     version on the embedded photographs, under results/local/.
+Out: results/errata.json, an entry for each fault, and results/figures/errata-swapped.png. About 40 minutes
+     on two cores; an entry that is done is not measured again, and a training that was stopped goes on. Without --data: a
+     small version on the embedded photographs, under results/local/.
 """
 
 import argparse

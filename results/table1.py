@@ -1,8 +1,8 @@
 """`make table1`: the report's table 1 again, each configuration with three seeds and the same number of images seen.
 
 One hyperparameter is varied at a time, everything else is the report's choice (`--preset report`) at 32 px; "stride 2" is
-read as dilation 2 in conv4 to conv6 (ORIGINAL.md, section 1). Fifteen runs, whose minutes go into the table;
-stopped, the same command goes on. Out: results/table1.json and results/figures/table1.png.
+read as dilation 2 in conv4 to conv6 (ORIGINAL.md, section 1). Fifteen runs of 4 to 9 minutes; stopped, the same
+command goes on. Out: results/table1.json and results/figures/table1.png.
 """
 
 import argparse
