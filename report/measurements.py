@@ -46,8 +46,12 @@ def _read(path):
 
 
 def _attributes(path):
+    """What a weights file says of itself; `legs` are the trainings behind it, its own the last."""
     with h5py.File(path) as file:
-        return json.loads(file.attrs["description"])
+        attributes = json.loads(file.attrs["description"])
+    legs = [*attributes.get("began_from", []), attributes]
+    totals = {key: sum(leg[key] for leg in legs) for key in ("seconds", "images_seen")}
+    return {key: value for key, value in attributes.items() if key != "ab_bin_counts"} | {"legs": legs, "total": totals}
 
 
 def _scores(evaluation):
@@ -70,9 +74,8 @@ def _recipes(files, weights):
             ("result, ranked and vivid figures", "results/08_make_figures.py"),
         )
     ]
-    scripts = {32: "tf_raw/03_train_32.py", 64: "tf_raw/04_train_64.py", 128: "keras_port/06_train_128.py"}
     rows += [
-        (f"weights {name}, from nothing", scripts[each["resolution"]], _seconds(each), "")
+        (f"weights {name}, from nothing", _scripts_of(each), each["total"]["seconds"], "")
         for name, each in weights.items()
     ]
     rows += [
@@ -86,8 +89,10 @@ def _recipes(files, weights):
     return [(what, script, seconds and seconds / 60, command) for what, script, seconds, command in rows]
 
 
-def _seconds(attributes):
-    return attributes["seconds"] + sum(leg["seconds"] for leg in attributes.get("began_from", []))
+def _scripts_of(attributes):
+    """The scripts of all legs, each once, in their order."""
+    scripts = {32: "tf_raw/03_train_32.py", 64: "tf_raw/04_train_64.py", 128: "keras_port/06_train_128.py"}
+    return ", ".join(dict.fromkeys(scripts[leg["resolution"]] for leg in attributes["legs"]))
 
 
 def _sum(table, *keys):

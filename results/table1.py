@@ -154,7 +154,7 @@ def draw(table, path):
         axes.plot([place + 0.15] * len(ours), ours, ".", color="#c0392b", label="ours, three seeds" * label)
         axes.plot([place + 0.03, place + 0.27], [mean, mean], color="#c0392b", lw=1)
     axes.set_xticks(range(len(REPORT)), [column for column, _, _ in REPORT], rotation=20)
-    axes.set_ylabel("MSE, CIE ab units squared")
+    axes.set_ylabel("MSE (ours: CIE ab units squared)")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.5, 1.15))
     write_figure(figure, path)
