@@ -86,6 +86,14 @@ def _recipes(files, weights):
             ("the search", "keras_port/05_tune_128.py", "tuning.json", "trials", "long", "overfitting"),
         )
     ]
+    rows += [
+        (what, script, (files[name] or {}).get("seconds"), COMMANDS[name])
+        for what, script, name in (
+            ("trade-off", "results/tradeoff.py", "tradeoff.json"),
+            ("ways to show a photograph", "results/ways.py", "ways.json"),
+            ("films", "results/flicker.py", "flicker.json"),
+        )
+    ]
     return [(what, script, seconds and seconds / 60, command) for what, script, seconds, command in rows]
 
 

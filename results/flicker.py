@@ -7,6 +7,7 @@ Out: results/flicker.json; for each film, of its own colours and of ours with an
 
 import argparse
 import json
+import time
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def main():
     from results.predict import load_colorizer
 
     colorizer = load_colorizer("l2_128")
+    started = time.monotonic()
     measured = []
     for path in arguments.films:
         frames = first_frames(path)
@@ -33,7 +35,7 @@ def main():
             raise UserError(f"{path} is no film that OpenCV can read: name one of at least two frames")
         measured.append({"film": path.name, "frames": len(frames), **measure(frames, colorizer)})
         print(json.dumps(measured[-1]))
-    table = {"weights": "l2_128", "films": measured}
+    table = {"weights": "l2_128", "seconds": round(time.monotonic() - started), "films": measured}
     write_atomically(OUT, (json.dumps(table, indent=1) + "\n").encode())
     print(f"table: {OUT}")
 

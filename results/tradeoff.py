@@ -6,6 +6,7 @@ Out: results/tradeoff.json and results/figures/tradeoff.png.
 
 import argparse
 import json
+import time
 from pathlib import Path
 
 from preprocessing.front_door import add_data_argument, run
@@ -31,7 +32,9 @@ def main():
     colorizers = load_colorizers(arguments.weights)
     if any(colorizer.resolution != SIDE for colorizer in colorizers):
         raise UserError(f"--weights: the trade-off is measured at {SIDE} px, name networks of that size")
-    table = {"data": source, "split": "val", "curves": {c.name: curve_of(c, source) for c in colorizers}}
+    started = time.monotonic()
+    curves = {c.name: curve_of(c, source) for c in colorizers}
+    table = {"data": source, "split": "val", "seconds": round(time.monotonic() - started), "curves": curves}
     write_atomically(out / "tradeoff.json", (json.dumps(table, indent=1) + "\n").encode())
     draw(table, out / "figures/tradeoff.png")
     print(f"table: {out / 'tradeoff.json'}\nfigure: {out / 'figures/tradeoff.png'}")

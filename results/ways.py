@@ -6,6 +6,7 @@ Out: results/ways.json, the mean squared error in ab at full size of each way; `
 
 import argparse
 import json
+import time
 from pathlib import Path
 
 from preprocessing.front_door import add_data_argument, run
@@ -26,11 +27,13 @@ def main():
     source = open_source(arguments.data) if arguments.data else open_embedded(EMBEDDED)
     out = Path("results" if arguments.data else "results/local") / "ways.json"
     colorizer = load_colorizer(arguments.weights)
+    started = time.monotonic()
     errors = [errors_of(read_image(photograph), colorizer) for photograph in tqdm(source.photographs, unit="photo")]
     table = {
         "data": source.name,
         "photographs": len(errors),
         "weights": arguments.weights,
+        "seconds": round(time.monotonic() - started),
         "mse": {way: round(sum(each[way] for each in errors) / len(errors), 1) for way in errors[0]},
     }
     write_atomically(out, (json.dumps(table, indent=1) + "\n").encode())
