@@ -23,7 +23,7 @@ class Size:
 
     photographs: int = 3000
     epochs: int = 20
-    long_epochs: int = 8
+    long_epochs: int = 4
     long_images_per_epoch: int = 2048
     compute: str = "auto"
     trials: int = 40
