@@ -83,9 +83,9 @@ def _recipes(files, weights):
         for what, script, name, *keys in (
             ("table 1", "results/table1.py", "table1.json", "runs"),
             ("errata", "results/errata.py", "errata.json", "entries"),
-            ("the search", "keras_port/05_tune_128.py", "tuning.json", "trials", "long", "overfitting"),
         )
     ]
+    rows.append(("the search", "keras_port/05_tune_128.py", _seconds_of(files["tuning.json"]), COMMANDS["tuning.json"]))
     rows += [
         (what, script, (files[name] or {}).get("seconds"), COMMANDS[name])
         for what, script, name in (
@@ -101,6 +101,11 @@ def _scripts_of(attributes):
     """The scripts of all legs, each once, in their order."""
     scripts = {32: "tf_raw/03_train_32.py", 64: "tf_raw/04_train_64.py", 128: "keras_port/06_train_128.py"}
     return ", ".join(dict.fromkeys(scripts[leg["resolution"]] for leg in attributes["legs"]))
+
+
+def _seconds_of(search):
+    """A search's trials, which may have run side by side, and what came after them one by one."""
+    return search and search["seconds"] + _sum(search, "long", "overfitting")
 
 
 def _sum(table, *keys):

@@ -51,9 +51,21 @@ def table_of(study, source, subset, base, root):
         "split": "val",
         "base": base.to_dict(),
         "host": this_machine(),
+        "seconds": round(_seconds(study.get_trials(deepcopy=False))),
         "trials": trials,
         "importance": _importance(study),
     }
+
+
+def _seconds(trials):
+    """How long at least one trial was running: several processes may share a study."""
+    spans = sorted((trial.datetime_start, trial.datetime_complete) for trial in trials if trial.duration)
+    total, until = 0.0, None
+    for start, end in spans:
+        start = start if until is None else max(start, until)
+        if end > start:
+            total, until = total + (end - start).total_seconds(), end
+    return total
 
 
 def _importance(study):

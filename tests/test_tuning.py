@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import time
+from datetime import datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from conftest import run_script, start_script
@@ -13,6 +15,7 @@ from preprocessing.build import build_shards
 from preprocessing.files import UserError
 from preprocessing.options import TrainedNetwork
 from preprocessing.sources import EMBEDDED_TRAINING, open_embedded
+from results.tuning import _seconds
 
 optuna = pytest.importorskip("optuna", reason="Optuna is not installed (extra `tune`)")
 tuning = pytest.importorskip("keras_port.tuning")
@@ -181,3 +184,14 @@ def test_a_study_that_is_not_there_is_one_clear_error(tmp_path):
     process = run_script("keras_port/06_train_128.py", "--from-study", cwd=tmp_path)
     assert process.returncode == 2
     assert "05_tune_128.py" in process.stderr.splitlines()[-1]
+
+
+def test_trials_that_ran_side_by_side_count_once():
+    start = datetime(2026, 1, 1)
+
+    def trial(first, last):
+        begun, ended = start + timedelta(seconds=first), start + timedelta(seconds=last)
+        return SimpleNamespace(datetime_start=begun, datetime_complete=ended, duration=ended - begun)
+
+    running = SimpleNamespace(datetime_start=start, datetime_complete=None, duration=None)
+    assert _seconds([trial(0, 10), trial(2, 5), running, trial(8, 20), trial(30, 33)]) == 23
