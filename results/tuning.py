@@ -16,7 +16,7 @@ PARAMETERS = {
     "dropout": "dropout",
     "batch_size": "batch size",
     "stride": "stride",
-    "epochs": "epochs (early stopping)",
+    "best_epoch": "best epoch (early stopping)",
 }
 INK = "#444444"
 
@@ -108,7 +108,7 @@ def draw_tuning(table, path):
     _draw_importance(axes[0, 1], table["importance"])
     _draw_rank(axes[0, 2], table)
     for place, (name, label) in zip(axes.flat[3:], PARAMETERS.items(), strict=True):
-        values = [trial["epochs"] if name == "epochs" else trial["parameters"][name] for trial in complete]
+        values = [trial["best_epoch"] if name == "best_epoch" else trial["parameters"][name] for trial in complete]
         scores = [trial["val_mse"] for trial in complete]
         if name in ("kernel", "batch_size", "stride"):
             kinds = sorted(set(values))
