@@ -9,6 +9,7 @@ Out: the study in an SQLite file (or any Optuna `--storage`), results/tuning.jso
 
 import argparse
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 from preprocessing.front_door import add_data_argument, run
@@ -114,8 +115,12 @@ def write_subset(source, subset, resolution, photographs, root):
 
 
 def best_and_median(best):
-    """The best three of the trials that were not pruned and their median, each once."""
-    chosen = [*best[:3], best[len(best) // 2]]
+    """The best three of the trials that were not pruned and their median, each once.
+
+    Of trials with one and the same score only the first: in bfloat16 dropouts within 1/128 are one network.
+    """
+    distinct = [next(same) for _, same in groupby(best, key=lambda trial: trial.value)]
+    chosen = [*distinct[:3], distinct[len(distinct) // 2]]
     return list({trial.number: trial for trial in chosen}.values())
 
 
