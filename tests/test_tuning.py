@@ -1,5 +1,6 @@
 """The search: what stopped, killed and parallel processes leave, and what the best of it becomes."""
 
+import importlib
 import json
 import os
 import signal
@@ -195,3 +196,13 @@ def test_trials_that_ran_side_by_side_count_once():
 
     running = SimpleNamespace(datetime_start=start, datetime_complete=None, duration=None)
     assert _seconds([trial(0, 10), trial(2, 5), running, trial(8, 20), trial(30, 33)]) == 23
+
+
+def test_equal_scores_count_once_among_the_best():
+    """Two dropouts that bfloat16 rounds to the same train one network twice."""
+    step = importlib.import_module("keras_port.05_tune_128")
+    trials = [
+        SimpleNamespace(number=number, value=value) for number, value in enumerate((1.0, 1.0, 2.0, 3.0, 4.0, 5.0))
+    ]
+    assert [trial.number for trial in step.best_and_median(trials)] == [0, 2, 3]
+    assert [trial.number for trial in step.best_and_median(trials[:1])] == [0]
