@@ -117,7 +117,7 @@ def write_subset(source, subset, resolution, photographs, root):
 def best_and_median(best):
     """The best three of the trials that were not pruned and their median, each once.
 
-    Of trials with one and the same score only the first: in bfloat16 dropouts within 1/128 are one network.
+    Of trials with one and the same score only the first: in bfloat16 two dropouts that are near can be one network.
     """
     distinct = [next(same) for _, same in groupby(best, key=lambda trial: trial.value)]
     chosen = [*distinct[:3], distinct[len(distinct) // 2]]
