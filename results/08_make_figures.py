@@ -90,7 +90,7 @@ def draw_vivid(test, l2, rebalanced, path):
     L = test.L[:PHOTOGRAPHS]
     columns = triples(L, cie_ab(test.ab[:PHOTOGRAPHS]), l2.predict_ab(L))
     columns["L2"] = columns.pop("Predicted")
-    columns["Rebalanced"] = lab_to_bgr(L, rebalanced.predict_ab(L))
+    columns["Rebalanced"] = lab_to_bgr(L, rebalanced.predict_ab(L, vibrance=rebalanced.vibrance))
     draw_grid(columns, path)
     print(f"figure: {path}")
 
@@ -102,15 +102,19 @@ def draw_possible(test, colorizer, path):
     from preprocessing.lab import cie_ab, lab_to_bgr
     from results.decode import anneal, entropy, mean_colour, sample
     from results.grid import draw_grid
+    from results.vibrance import with_vibrance
+
+    def shown(ab):
+        return lab_to_bgr(L, with_vibrance(L, np.array(ab), colorizer.vibrance))
 
     L = test.L[:POSSIBLE]
     each = list(colorizer.predict_distributions(L))
     temperature = colorizer.temperature
-    mean = np.array([mean_colour(anneal(distribution, temperature)) for distribution in each])
-    columns = {"Ground truth": lab_to_bgr(L, cie_ab(test.ab[:POSSIBLE])), "Mean": lab_to_bgr(L, mean)}
+    mean = [mean_colour(anneal(distribution, temperature)) for distribution in each]
+    columns = {"Ground truth": lab_to_bgr(L, cie_ab(test.ab[:POSSIBLE])), "Mean": shown(mean)}
     for seed in range(1, 4):
         drawn = [sample(distribution, temperature, np.random.default_rng(seed)) for distribution in each]
-        columns[f"Sample {seed}"] = lab_to_bgr(L, np.array(drawn))
+        columns[f"Sample {seed}"] = shown(drawn)
     certain_to_not = np.array([entropy(distribution) for distribution in each]) / np.log(each[0].shape[-1])
     columns["Entropy"] = np.rint(255 * np.clip(certain_to_not, 0, 1)).astype(np.uint8)[..., None].repeat(3, axis=-1)
     draw_grid(columns, path)

@@ -13,8 +13,10 @@ from preprocessing.front_door import add_data_argument, run
 
 SIDE = 64
 PHOTOGRAPHS = 500  # of val, evenly spread
-TEMPERATURES = (1.0, 0.8, 0.6, 0.5, 0.38, 0.3, 0.2, 0.1)
-VIBRANCES = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
+VALUES = {
+    "temperature": (1.0, 0.8, 0.6, 0.5, 0.38, 0.3, 0.2, 0.1),
+    "vibrance": (1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0),
+}
 
 
 def main():
@@ -33,15 +35,19 @@ def main():
     if any(colorizer.resolution != SIDE for colorizer in colorizers):
         raise UserError(f"--weights: the trade-off is measured at {SIDE} px, name networks of that size")
     started = time.monotonic()
-    curves = {c.name: curve_of(c, source) for c in colorizers}
+    curves = {
+        f"{c.name}, by {key}": curve_of(c, key, source)
+        for c in colorizers
+        for key in (("temperature", "vibrance") if c.predicts_bins else ("vibrance",))
+    }
     table = {"data": source, "split": "val", "seconds": round(time.monotonic() - started), "curves": curves}
     write_atomically(out / "tradeoff.json", (json.dumps(table, indent=1) + "\n").encode())
     draw(table, out / "figures/tradeoff.png")
     print(f"table: {out / 'tradeoff.json'}\nfigure: {out / 'figures/tradeoff.png'}")
 
 
-def curve_of(colorizer, source):
-    """Colourfulness, AuC and rebalanced AuC of one network over its temperatures, or over vibrance."""
+def curve_of(colorizer, key, source):
+    """Colourfulness, AuC and rebalanced AuC of one network over "temperature", or over "vibrance" at its own temperature."""
     import numpy as np
 
     from preprocessing.shards import Shard, read_manifest, read_split
@@ -51,9 +57,8 @@ def curve_of(colorizer, source):
     rows = np.unique(np.linspace(0, len(val.L) - 1, PHOTOGRAPHS).astype(int))
     val = Shard(val.L[rows], val.ab[rows], [val.id[row] for row in rows])
     bin_counts = read_manifest(source)["resolutions"][str(SIDE)]["train"]["ab_bin_counts"]
-    key, values = ("temperature", TEMPERATURES) if colorizer.predicts_bins else ("vibrance", VIBRANCES)
     points = []
-    for value in values:
+    for value in VALUES[key]:
         scores, _ = score(
             lambda L, value=value: colorizer.predict_ab(L, **{key: value}), val, bin_counts, f"{key} {value}"
         )
@@ -75,8 +80,8 @@ def draw(table, path):
     ):
         for (name, points), colour in zip(table["curves"].items(), ("#444444", "#c0392b", "#2e6da4"), strict=False):
             x, y = [point["colorfulness_ratio"] for point in points], [point[key] for point in points]
-            varied = "temperature" if "temperature" in points[0] else "vibrance"
-            place.plot(x, y, ".-", color=colour, label=f"{name}, by {varied}")
+            varied = name.rpartition(" ")[-1]
+            place.plot(x, y, ".-", color=colour, label=name)
             for point, across, up in zip(points, x, y, strict=True):
                 place.annotate(f"{point[varied]:g}", (across, up), (3, 3), textcoords="offset points", fontsize=6)
         place.axvline(1, color="#bbbbbb", lw=0.5)

@@ -3,7 +3,8 @@ import pytest
 
 from preprocessing.lab import bgr_to_lab, cie_ab
 from preprocessing.shards import Shard
-from results.choose import WANTED, choose_on_val, match_colorfulness, ratio
+from results.choose import TEMPERATURES, WANTED, choose_on_val, match_colorfulness, ratio
+from results.metrics import auc_of_pixels
 from results.predict import colorizer_from
 from results.vibrance import with_vibrance
 from results.weights import Weights
@@ -39,13 +40,19 @@ def test_weights_get_what_was_chosen(tmp_path, objective):
     }
     colorizer = colorizer_from(Weights(build_network(name, arguments).to_arrays(), attributes), tmp_path / "w.h5")
     L, ab = photographs()
+    ab_true = cie_ab(ab)
     chosen = choose_on_val(colorizer, Shard(L, ab, ["x"] * len(L)))
     if objective == "l2":
         assert chosen["vibrance"] > 1
         return
     assert colorizer.predicts_bins
-    reached = ratio(L, cie_ab(ab), colorizer.predict_ab(L, chosen["temperature"]))
-    assert reached >= WANTED or chosen["temperature"] == 0.1
+    ways = {}
+    for temperature in TEMPERATURES:
+        ab = colorizer.predict_ab(L, temperature)
+        ab = with_vibrance(L, ab, match_colorfulness(L, ab_true, ab, WANTED))
+        assert ratio(L, ab_true, ab) >= WANTED - 0.02
+        ways[temperature] = auc_of_pixels(ab_true, ab).mean()
+    assert chosen["temperature"] == max(ways, key=ways.get)
     by_hand = colorizer.predict_ab(L[:1], temperature=0.5)
     assert by_hand.shape == (1, 32, 32, 2)
     (distribution,) = colorizer.predict_distributions(L[:1])

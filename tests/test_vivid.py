@@ -29,6 +29,7 @@ def bins_file(tmp_path_factory):
         "config": {},
         "resolution": 64,
         "temperature": 0.5,
+        "vibrance": 1.5,
     }
     save_weights(path, Weights(build_network("bins", arguments).to_arrays(), attributes))
     return path
@@ -59,7 +60,7 @@ def test_the_trade_off_goes_from_faded_to_vivid(tmp_path, bins_file):
     process = run_script("results/tradeoff.py", "--weights", "l2_64", bins_file, cwd=tmp_path)
     assert process.returncode == 0, process.stderr
     curves = json.loads((tmp_path / "results/local/tradeoff.json").read_text())["curves"]
-    assert list(curves) == ["l2_64", "rebalanced_64"]
+    assert list(curves) == ["l2_64, by vibrance", "rebalanced_64, by temperature", "rebalanced_64, by vibrance"]
     for points in curves.values():
         ratios = [point["colorfulness_ratio"] for point in points]
         assert ratios[-1] > ratios[0]
