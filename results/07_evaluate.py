@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from preprocessing.front_door import add_data_argument, run
+from results.decode import PAPER
 
 
 def main():
@@ -60,12 +61,7 @@ def evaluate_source(source, colorizers):
             "mean": (constant(train["mean_ab"]), 0),
             "source_mean": (source_mean(source, side, test.id) if has_train else None, 0),
             "random": (random_colours(test.ab), 0),
-            **{c.name: (c.predict_ab, c.parameters) for c in chosen},
-            **{
-                f"{c.name}+vibrance": (partial(c.predict_ab, vibrance=c.vibrance), c.parameters)
-                for c in chosen
-                if "vibrance" in c.attributes
-            },
+            **{name: (predict, c.parameters) for c in chosen for name, predict in ways_to_predict(c).items()},
         }
         models = {name: model for name, model in models.items() if model[0]}
         errors = {}
@@ -80,6 +76,16 @@ def evaluate_source(source, colorizers):
                 f"rebalanced {scores['auc_rebalanced']:.4f}  colourfulness {scores['colorfulness_ratio']:.3f}"
             )
     return rows, {source: described}
+
+
+def ways_to_predict(colorizer):
+    """Functions of L to ab by the name of their row: the original's way or the paper's, and that chosen on val."""
+    chosen = partial(colorizer.predict_ab, vibrance=colorizer.vibrance)
+    if colorizer.predicts_bins:
+        paper = colorizer.decoded_by(**PAPER)
+        return {colorizer.name: paper.predict_ab, f"{colorizer.name}+chosen": chosen}
+    vivid = {f"{colorizer.name}+vibrance": chosen} if "vibrance" in colorizer.attributes else {}
+    return {colorizer.name: colorizer.predict_ab} | vivid
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 from scipy.special import ndtr
 
-from preprocessing.ab_bins import bin_centres
+from preprocessing.ab_bins import bin_centres, rebalancing_weights
 
-TEMPERATURE = 0.38  # Zhang et al. 2016, section 2.3
+PAPER = {"temperature": 0.38, "rebalancing_undone": 0.0, "vibrance": 1.0}  # Zhang et al. 2016, section 2.3
 WINDOW = 0.1  # of the cumulative distribution that one sample averages
 
 
@@ -16,6 +16,23 @@ def softmax(logits):
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
+def adjustment(bin_counts, share):
+    """What to subtract from a rebalanced network's logits so that `share` of its rebalancing is undone; ours.
+
+    Trained with weights w the network predicts p w, normalised, where p is the distribution of the colours; subtracting
+    share * log w leaves p w^(1 - share) (post-hoc logit adjustment, Menon et al. 2021, arXiv 2007.07314).
+
+    Parameters
+    ----------
+    bin_counts : training pixels in each bin, (Q,)
+
+    Returns
+    -------
+    ndarray of float32, shape (Q,)
+    """
+    return (share * np.log(rebalancing_weights(bin_counts))).astype(np.float32)
+
+
 def upsample(distribution, height, width):
     """One photograph's distribution to its full size, bilinear: (h, w, Q) -> (height, width, Q) float32."""
     return cv2.resize(distribution, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -23,8 +40,9 @@ def upsample(distribution, height, width):
 
 def anneal(distribution, temperature):
     """Sharpen a distribution: z^(1/T), normalised (equation 5). T = 1 leaves it, T -> 0 leaves its mode."""
-    logarithms = np.log(np.maximum(distribution, 1e-12))
-    return softmax(logarithms / np.float32(temperature))
+    shares = distribution / distribution.max(axis=-1, keepdims=True)
+    powers = np.maximum(shares, 1e-30**temperature) ** np.float32(1 / temperature)  # denormals are slow
+    return powers / powers.sum(axis=-1, keepdims=True)
 
 
 def mean_colour(distribution):

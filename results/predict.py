@@ -7,7 +7,7 @@ import numpy as np
 
 from preprocessing.files import UserError
 from preprocessing.lab import Units
-from results.decode import TEMPERATURE, anneal, mean_colour, softmax, upsample
+from results.decode import PAPER, adjustment, anneal, mean_colour, softmax, upsample
 from results.vibrance import with_vibrance
 from results.weights import Weights, check_fit, find_weights, load_weights
 
@@ -33,13 +33,17 @@ class Colorizer:
 
     @property
     def vibrance(self):
-        """The factor of chroma that matches the colourfulness of the truth on `val` (an L2 network's; else 1)."""
+        """The factor of chroma that was chosen on `val` (results/choose.py)."""
         return self.attributes.get("vibrance", 1.0)
 
     @property
     def temperature(self):
         """The temperature of a bins network's annealed mean, chosen on `val`."""
-        return self.attributes.get("temperature", TEMPERATURE)
+        return self.attributes.get("temperature", PAPER["temperature"])
+
+    def decoded_by(self, **attributes):
+        """The same network with other choices of what is read from its output: PAPER's names, each optional."""
+        return replace(self, attributes=self.attributes | attributes)
 
     def predict_ab(self, L, temperature=None, vibrance=None):
         """Predict colours.
@@ -82,8 +86,13 @@ class Colorizer:
         sides = [batch, batch[:, :, ::-1]] if self.mirror_average else [batch]
         outputs = [np.asarray(self._forward(side)) for side in sides]
         if self.predicts_bins:
-            outputs = [softmax(logits) for logits in outputs]
+            outputs = [softmax(logits - self._adjustment()) for logits in outputs]
         return (outputs[0] + outputs[1][:, :, ::-1]) / 2 if self.mirror_average else outputs[0]
+
+    def _adjustment(self):
+        """What is subtracted from the logits of bins, (Q,) or 0: see results.decode.adjustment."""
+        share = self.attributes.get("rebalancing_undone", 0)
+        return adjustment(self.attributes["ab_bin_counts"], share) if share else 0
 
 
 def load_colorizer(name_or_path):

@@ -1,4 +1,4 @@
-"""`make tradeoff`: what colour costs, colourfulness against AuC over temperature and over vibrance, on `val` at 64 px.
+"""`make tradeoff`: what colour costs, colourfulness against AuC over vibrance, temperature and the rebalancing undone, on `val` at 64 px.
 
 In:  the shards of `--data`, and the weights of an L2 and a bins network (default: the shipped l2_64 and rebalanced_64).
 Out: results/tradeoff.json and results/figures/tradeoff.png.
@@ -10,11 +10,13 @@ import time
 from pathlib import Path
 
 from preprocessing.front_door import add_data_argument, run
+from results.decode import PAPER
 
 SIDE = 64
 PHOTOGRAPHS = 500  # of val, evenly spread
 VALUES = {
     "temperature": (1.0, 0.8, 0.6, 0.5, 0.38, 0.3, 0.2, 0.1),
+    "rebalancing_undone": (0.0, 0.125, 0.25, 0.375, 0.5, 0.75, 1.0),
     "vibrance": (1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0),
 }
 
@@ -38,7 +40,7 @@ def main():
     curves = {
         f"{c.name}, by {key}": curve_of(c, key, source)
         for c in colorizers
-        for key in (("temperature", "vibrance") if c.predicts_bins else ("vibrance",))
+        for key in (("temperature", "rebalancing_undone") if c.predicts_bins else ("vibrance",))
     }
     table = {"data": source, "split": "val", "seconds": round(time.monotonic() - started), "curves": curves}
     write_atomically(out / "tradeoff.json", (json.dumps(table, indent=1) + "\n").encode())
@@ -47,7 +49,7 @@ def main():
 
 
 def curve_of(colorizer, key, source):
-    """Colourfulness, AuC and rebalanced AuC of one network over "temperature", or over "vibrance" at its own temperature."""
+    """Colourfulness, AuC and rebalanced AuC of one network over one of VALUES, the others as in the paper."""
     import numpy as np
 
     from preprocessing.shards import Shard, read_manifest, read_split
@@ -59,8 +61,9 @@ def curve_of(colorizer, key, source):
     bin_counts = read_manifest(source)["resolutions"][str(SIDE)]["train"]["ab_bin_counts"]
     points = []
     for value in VALUES[key]:
+        way = colorizer.decoded_by(**PAPER | {key: value})
         scores, _ = score(
-            lambda L, value=value: colorizer.predict_ab(L, **{key: value}), val, bin_counts, f"{key} {value}"
+            lambda L, way=way: way.predict_ab(L, vibrance=way.vibrance), val, bin_counts, f"{key} {value}"
         )
         points.append(
             {key: value, **{name: scores[name] for name in ("colorfulness_ratio", "auc", "auc_rebalanced", "mse")}}
@@ -81,7 +84,7 @@ def draw(table, path):
         for (name, points), colour in zip(table["curves"].items(), ("#444444", "#c0392b", "#2e6da4"), strict=False):
             x, y = [point["colorfulness_ratio"] for point in points], [point[key] for point in points]
             varied = name.rpartition(" ")[-1]
-            place.plot(x, y, ".-", color=colour, label=name)
+            place.plot(x, y, ".-", color=colour, label=name.replace("_undone", " undone"))
             for point, across, up in zip(points, x, y, strict=True):
                 place.annotate(f"{point[varied]:g}", (across, up), (3, 3), textcoords="offset points", fontsize=6)
         place.axvline(1, color="#bbbbbb", lw=0.5)

@@ -19,7 +19,7 @@ from preprocessing.ab_bins import (
     weighted_targets,
 )
 from preprocessing.lab import bgr_to_lab, cie_ab
-from results.decode import anneal, entropy, mean_colour, sample, softmax, upsample
+from results.decode import adjustment, anneal, entropy, mean_colour, sample, softmax, upsample
 from tf_raw.config import SevenLayerArguments
 from tf_raw.losses import bins_loss
 from tf_raw.network import BinsNetwork
@@ -105,6 +105,13 @@ def test_the_annealed_mean_at_1_is_the_mean_and_towards_0_the_mode():
     between = np.hypot(*np.moveaxis(mean_colour(anneal(distribution, 0.38)), -1, 0)).mean()
     assert np.hypot(*np.moveaxis(mean_colour(distribution), -1, 0)).mean() < between
     assert entropy(distribution).mean() > entropy(anneal(distribution, 0.38)).mean() > 0
+
+
+def test_undoing_the_rebalancing_gives_the_unweighted_distribution_back():
+    weights, distribution = rebalancing_weights(COUNTS), softmax(RANDOM.standard_normal((5, BINS)))
+    learnt = np.log(distribution * weights)  # what weighted cross entropy leads to
+    np.testing.assert_allclose(softmax(learnt - adjustment(COUNTS, 1.0)), distribution, rtol=1e-5)
+    np.testing.assert_array_equal(adjustment(COUNTS, 0.0), 0)
 
 
 def test_upsampling_keeps_distributions():

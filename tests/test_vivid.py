@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from conftest import run_script
 
+from preprocessing.ab_bins import bin_centres
 from preprocessing.build import build_shards
 from preprocessing.sources import EMBEDDED_TRAINING, open_embedded
 from results.predict import colorizer_from
@@ -30,6 +31,7 @@ def bins_file(tmp_path_factory):
         "resolution": 64,
         "temperature": 0.5,
         "vibrance": 1.5,
+        "ab_bin_counts": [1] * len(bin_centres()),
     }
     save_weights(path, Weights(build_network("bins", arguments).to_arrays(), attributes))
     return path
@@ -60,7 +62,11 @@ def test_the_trade_off_goes_from_faded_to_vivid(tmp_path, bins_file):
     process = run_script("results/tradeoff.py", "--weights", "l2_64", bins_file, cwd=tmp_path)
     assert process.returncode == 0, process.stderr
     curves = json.loads((tmp_path / "results/local/tradeoff.json").read_text())["curves"]
-    assert list(curves) == ["l2_64, by vibrance", "rebalanced_64, by temperature", "rebalanced_64, by vibrance"]
+    assert list(curves) == [
+        "l2_64, by vibrance",
+        "rebalanced_64, by temperature",
+        "rebalanced_64, by rebalancing_undone",
+    ]
     for points in curves.values():
         ratios = [point["colorfulness_ratio"] for point in points]
         assert ratios[-1] > ratios[0]
