@@ -9,7 +9,7 @@ from pathlib import Path
 from preprocessing.files import UserError
 
 DATA_VARIABLE = "COLORIZE_DATA"
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what matters is raised; the rest hides our own lines
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what matters is raised; the rest would hide our own lines
 
 
 def run(main):
@@ -20,13 +20,16 @@ def run(main):
     except UserError as error:
         _stop(script, error, 2)
     except KeyboardInterrupt:
-        _stop(script, "stopped; the same command goes on from here", 130)
+        _stop(script, "stopped; the same command goes on, or begins again", 130)
     except ImportError as error:
         if "libGL" not in str(error):
             raise
         _stop(
             script, "OpenCV needs the system's libGL: install it (Debian: apt-get install libgl1), or `make results`", 2
         )
+    except BrokenPipeError:  # who reads our output has enough of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS):
             raise

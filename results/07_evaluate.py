@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 from preprocessing.front_door import add_data_argument, run
-from results.decode import PAPER
 
 
 def main():
@@ -80,6 +79,8 @@ def evaluate_source(source, colorizers):
 
 def ways_to_predict(colorizer):
     """Functions of L to ab by the name of their row: the original's way or the paper's, and that chosen on val."""
+    from results.decode import PAPER
+
     chosen = partial(colorizer.predict_ab, vibrance=colorizer.vibrance)
     if colorizer.predicts_bins:
         paper = colorizer.decoded_by(**PAPER)

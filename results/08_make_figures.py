@@ -45,6 +45,8 @@ def draw_source(source, folder, as_published):
         if f"l2_{side}" not in shipped_names():
             continue
         test = read_split(source, side, "test")
+        if not len(test.L):
+            continue
         colorizer = load_colorizer(f"l2_{side}")
         draw_ranked(test, colorizer, folder / f"ranked{side}{suffix}.png")
         if f"rebalanced_{side}" in shipped_names():

@@ -6,12 +6,12 @@ standard output, and films. Colours that a photograph has are set aside first. A
 """
 
 import argparse
+import functools
 import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 
 from preprocessing.files import UserError
@@ -20,6 +20,7 @@ from preprocessing.options import natural, positive
 from results.jobs import STDIO, left_to_do, list_jobs
 
 LARGE_PIXELS = 25_000_000  # a picture above is coloured while no other such is: 100 megapixels take about 2 GB
+SIDES = ("32", "64", "128")  # px, of the networks that ship
 _one_large = threading.Lock()
 
 
@@ -71,7 +72,7 @@ def _main():
                 f"{len(every) - len(jobs)} of {len(every)} are there already and stay: --force does them again",
                 file=sys.stderr,
             )
-    colorizer = _colorizer(f"{arguments.objective}_{arguments.model}")
+    colorizer = _colorizer(weights_of(arguments))
     if not colorizer.predicts_bins and (arguments.samples or arguments.uncertainty or arguments.temperature):
         raise UserError("--samples, --uncertainty and --temperature need a distribution: add --objective rebalanced")
     failed = colour_photographs([job for job in jobs if not job.is_film], colorizer, arguments)
@@ -89,15 +90,45 @@ def parse_arguments(words=None):
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="where pictures go (default: beside each photograph)"
     )
-    parser.add_argument("--model", choices=("32", "64", "128"), default="128", help="the network's size in px")
-    parser.add_argument("--objective", choices=("l2", "rebalanced"), default="l2", help="what the network learnt")
-    parser.add_argument("--vibrance", type=positive(float), help="factor of chroma (default: the weights')")
-    parser.add_argument("--temperature", type=positive(float), help="of the rebalanced network (default: the weights')")
+    parser.add_argument(
+        "--model",
+        default="128",
+        metavar="32|64|128|FILE",
+        help="the network's size in px (default: 128), or your weights",
+    )
+    parser.add_argument(
+        "--objective",
+        choices=("l2", "rebalanced"),
+        help="of the network: l2 is cautious (default), rebalanced colourful",
+    )
+    parser.add_argument(
+        "--vibrance", type=positive(float), help="factor of colourfulness (default: as chosen for these weights)"
+    )
+    parser.add_argument(
+        "--temperature",
+        type=positive(float),
+        help="with rebalanced: below 1 the likeliest colours win (default: as chosen for these weights)",
+    )
     parser.add_argument("--compare", action="store_true", help="write gray | truth | predicted in one picture as well")
-    parser.add_argument("--samples", type=natural, default=0, metavar="N", help="N more plausible colourings")
-    parser.add_argument("--uncertainty", action="store_true", help="the map of the distribution's entropy as well")
+    parser.add_argument(
+        "--samples", type=natural, default=0, metavar="N", help="with rebalanced: N other plausible colourings as well"
+    )
+    parser.add_argument(
+        "--uncertainty", action="store_true", help="with rebalanced: a map of how uncertain colours are as well"
+    )
     parser.add_argument("--force", action="store_true", help="overwrite what is there")
     return parser.parse_args(words)
+
+
+def weights_of(arguments):
+    """The shipped weights, or the file, that --model and --objective mean."""
+    if arguments.model in SIDES:
+        return f"{arguments.objective or 'l2'}_{arguments.model}"
+    if not Path(arguments.model).is_file():
+        raise UserError(f"--model {arguments.model}: no such weights file; or one of {', '.join(SIDES)}")
+    if arguments.objective:
+        raise UserError(f"--objective is that of {arguments.model}: leave it out")
+    return arguments.model
 
 
 def what_is_shown(arguments):
@@ -165,7 +196,7 @@ def colour_films(jobs, colorizer, arguments):
 
     failed = 0
     for job in jobs:
-        bar = partial(tqdm, unit="frame", desc=job.source.name)
+        bar = functools.partial(tqdm, unit="frame", desc=job.source.name)
         try:
             remark = colour_film(job.source, job.outputs, colorizer, arguments.vibrance, arguments.temperature, bar)
         except UnreadableFile as error:
@@ -214,12 +245,10 @@ def _distribution_pictures(L, colorizer, arguments):
     return pictures
 
 
+@functools.cache
 def _colorizer(name):
     from results.predict import load_colorizer
-    from results.weights import SHIPPED
 
-    if name.startswith("rebalanced_") and not (SHIPPED / f"{name}.h5").exists() and not Path(name).exists():
-        raise UserError(f"{name} is not shipped yet: train it with --objective rebalanced, or use --objective l2")
     return load_colorizer(name)
 
 
@@ -227,7 +256,7 @@ def _coloured(L, colorizer, vibrance, temperature):
     from results.full_size import join, predict_small
 
     small = predict_small(L[None], lambda seen: colorizer.predict_ab(seen, temperature), colorizer.resolution)
-    return join(L, small[0], vibrance or colorizer.vibrance)
+    return join(L, small[0], colorizer.vibrance if vibrance is None else vibrance)
 
 
 if __name__ == "__main__":

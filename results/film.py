@@ -18,6 +18,7 @@ from results.photograph import UnreadableFile
 BATCH = 16  # frames that go through the network together
 KEPT = 0.9  # share of the last frame's colours where the picture is the same
 SAME = 0.05  # of L in 0..1: a carried pixel that differs by this counts for 1/e
+OUT_OF_STEP = 0.3  # seconds between a frame's time and its place at an even rate
 WHOLE = 0.95  # a film that gives fewer of the frames its header names was cut short (some headers estimate)
 
 
@@ -37,13 +38,15 @@ def colour_film(source, outputs, colorizer, vibrance=None, temperature=None, pro
     Raises
     ------
     UnreadableFile
-        OpenCV reads no frame of it, or it was cut short; what comes before the cut is coloured and kept.
+        OpenCV reads no frame of it, MPEG-4 holds no picture of its size, or it was cut short; what comes before the
+        cut is coloured and kept.
     UserError
         The result cannot be written.
     """
     film = cv2.VideoCapture(str(source))
     announced, per_second = int(film.get(cv2.CAP_PROP_FRAME_COUNT)), film.get(cv2.CAP_PROP_FPS) or 25.0
-    pairs = coloured(read_frames(film), colorizer, vibrance, temperature)
+    times = []
+    pairs = coloured(read_frames(film, times), colorizer, vibrance, temperature)
     folder = next(iter(outputs.values())).parent
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".colorize-", dir=folder) as unfinished:
@@ -57,17 +60,23 @@ def colour_film(source, outputs, colorizer, vibrance=None, temperature=None, pro
                 raise UserError(f"cannot write {path}: make room or choose another folder with --out")
             finished, remark = with_sound(silent[name], source)
             os.replace(finished, path)
+    if np.abs(np.array(times) - np.arange(count) / per_second).max() > OUT_OF_STEP:
+        remark = (
+            f"{remark}; " * bool(remark) + "its frames come at an uneven rate, ours do not: sound may be out of step"
+        )
     if count < WHOLE * announced:
         raise UnreadableFile(f"cut short: {count} of {announced} frames could be read; those were coloured")
     return remark
 
 
-def read_frames(film):
-    """The frames of a cv2.VideoCapture, (H, W, 3) uint8 BGR, upright."""
+def read_frames(film, times=None):
+    """The frames of a cv2.VideoCapture, (H, W, 3) uint8 BGR, upright; their times in seconds are added to a list `times`."""
     while True:
         read, frame = film.read()
         if not read:
             return
+        if times is not None:
+            times.append(film.get(cv2.CAP_PROP_POS_MSEC) / 1000)
         yield frame
 
 
@@ -82,7 +91,7 @@ def coloured(frames, colorizer, vibrance=None, temperature=None, steadied=True):
             if steadied and before is not None:
                 ab = steady(*before, seen, ab)
             before = seen, ab
-            yield frame, join(lightness, ab, vibrance or colorizer.vibrance)
+            yield frame, join(lightness, ab, colorizer.vibrance if vibrance is None else vibrance)
 
 
 def steady(L_before, ab_before, L, ab):
@@ -125,7 +134,11 @@ def write_films(paths, pairs, per_second):
                     picture = image_bgr
                 if name not in writers:
                     code = cv2.VideoWriter_fourcc(*"mp4v")
-                    writers[name] = cv2.VideoWriter(str(path), code, per_second, picture.shape[1::-1])
+                    size = picture.shape[1::-1]
+                    writers[name] = cv2.VideoWriter(str(path), code, per_second, size)
+                    if not writers[name].isOpened():
+                        what = f"{size[0]} x {size[1]} pixels at {per_second:g} frames a second"
+                        raise UnreadableFile(f"OpenCV writes no MPEG-4 film of {what} ({name})")
                 writers[name].write(picture)
             count += 1
     finally:

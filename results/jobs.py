@@ -37,11 +37,18 @@ def list_jobs(names, out, shown):
     Raises
     ------
     UserError
-        A name is no file, folder or matching pattern, a folder holds nothing to colour, or two would be written as one.
+        A name is no file, folder or matching pattern, a folder holds nothing to colour, two would be written as one,
+        `out` is a file, or standard output would have to hold several pictures.
     """
+    if out and out.exists() and not out.is_dir():
+        raise UserError(f"--out {out} is a file: name a folder")
     jobs = {}
     for name in names:
         if name == STDIO:
+            if out or len(shown) > 1:
+                raise UserError(
+                    "- writes one picture to standard output: leave --out and what is written beside it out"
+                )
             jobs[STDIO] = Job(STDIO, dict.fromkeys(shown))
             continue
         for source, relative in _found(name):
@@ -49,6 +56,8 @@ def list_jobs(names, out, shown):
             suffix = ".mp4" if _is_film(source) else ".png"
             outputs = {each: target.with_name(f"{target.stem}-{each}{suffix}") for each in shown}
             jobs.setdefault(source.resolve(), Job(source, outputs))
+    written = {path.resolve() for job in jobs.values() for path in job.outputs.values() if path}
+    jobs = {source: job for source, job in jobs.items() if source not in written}  # `*.png` the second time
     writers = {}
     for job in jobs.values():
         other = writers.setdefault(job.outputs["colorized"] or STDIO, job)
@@ -60,9 +69,12 @@ def list_jobs(names, out, shown):
 
 def _found(name):
     """(file, its path below the folder that was named) of each file that `name` means."""
+    if not name:
+        raise UserError("a name is empty: name photographs, films, folders or patterns")
     path = Path(name)
     if path.is_dir():
-        found = [p for p in sorted(path.rglob("*")) if p.suffix.lower() in PHOTOGRAPHS | FILMS and not _is_ours(p)]
+        files = (p for p in sorted(path.rglob("*")) if p.suffix.lower() in PHOTOGRAPHS | FILMS)
+        found = [p for p in files if p.is_file() and not _is_ours(p)]
         if not found:
             raise UserError(f"{name} holds no photograph or film ({', '.join(sorted(PHOTOGRAPHS | FILMS))})")
         return [(p, p.relative_to(path)) for p in found]

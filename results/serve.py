@@ -43,6 +43,8 @@ def main(arguments):
     parser = argparse.ArgumentParser(prog="colorize serve", description=__doc__)
     parser.add_argument("--port", type=natural, help="(default: the first free one from 7860)")
     port = parser.parse_args(arguments).port
+    if port is not None and not 0 < port < 65536:
+        raise UserError("--port: 1 to 65535")
     with tempfile.TemporaryDirectory(prefix="colorize-") as folder:
         os.environ |= {"GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
         try:
@@ -66,7 +68,7 @@ def main(arguments):
                 theme=gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
             )
         except OSError:
-            raise UserError(f"port {port} is taken: choose another with --port") from None
+            raise UserError(f"port {port or 'from 7860 on'} is taken: choose another with --port") from None
         print(f"Colorize is at {url} (Ctrl-C stops it)", flush=True)
         stopped.wait()
         demo.close()
@@ -130,6 +132,8 @@ def page(folder):
             return gr.skip() if now is None else preview(now, vibrance, temperature)
 
         def full_size(now, vibrance, temperature):
+            if now is None:  # after an hour
+                raise gr.Error("Drop the photograph once more.", print_exception=False)
             path = Path(tempfile.mkdtemp(dir=folder)) / f"{now.name}-colorized.png"
             path.write_bytes(png(picture(now, now.photograph.L, vibrance, temperature), now.photograph.alpha))
             return str(path)

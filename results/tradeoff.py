@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 from preprocessing.front_door import add_data_argument, run
-from results.decode import PAPER
 
 SIDE = 64
 PHOTOGRAPHS = 500  # of val, evenly spread
@@ -53,6 +52,7 @@ def curve_of(colorizer, key, source):
     import numpy as np
 
     from preprocessing.shards import Shard, read_manifest, read_split
+    from results.decode import PAPER
     from results.evaluate import score
 
     val = read_split(source, SIDE, "val")
@@ -81,10 +81,10 @@ def draw(table, path):
     for place, key, label in zip(
         figure.subplots(1, 2), ("auc", "auc_rebalanced"), ("AuC", "AuC, rebalanced"), strict=True
     ):
-        for (name, points), colour in zip(table["curves"].items(), ("#444444", "#c0392b", "#2e6da4"), strict=False):
+        for name, points in table["curves"].items():
             x, y = [point["colorfulness_ratio"] for point in points], [point[key] for point in points]
             varied = name.rpartition(" ")[-1]
-            place.plot(x, y, ".-", color=colour, label=name.replace("_undone", " undone"))
+            place.plot(x, y, ".-", label=name.replace("_undone", " undone"))
             for point, across, up in zip(points, x, y, strict=True):
                 place.annotate(f"{point[varied]:g}", (across, up), (3, 3), textcoords="offset points", fontsize=6)
         place.axvline(1, color="#bbbbbb", lw=0.5)

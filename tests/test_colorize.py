@@ -1,5 +1,6 @@
 """Your own photographs: every kind of file, where the results go, and what a full-size picture keeps."""
 
+import io
 import json
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from results.colorize import colorize, colour_photographs
 from results.full_size import at_full_size, guided_coefficients, join, network_size
 from results.jobs import Job, _is_ours
 from results.photograph import UnreadableFile, read_photograph
+from results.weights import SHIPPED
 
 SCRIPT = "results/colorize.py"
 RANDOM = np.random.default_rng(0)
@@ -204,10 +206,56 @@ def test_a_bad_file_is_named_and_skipped_and_the_exit_code_says_so(tmp_path):
     (tmp_path / "text.jpg").write_text("hello")
     process = run_script(SCRIPT, "text.jpg", "good.png", cwd=tmp_path)
     assert process.returncode == 1
-    assert "text.jpg skipped: not a whole image" in process.stderr
+    assert "text.jpg skipped: no image that Pillow reads" in process.stderr
     assert "Traceback" not in process.stderr
     assert (tmp_path / "good-colorized.png").exists()
     assert not (tmp_path / "text-colorized.png").exists()
+
+
+def test_what_another_photograph_is_written_as_is_not_coloured(tmp_path):
+    photograph_file(tmp_path / "a.png", 1)
+    for _ in range(2):
+        names = [str(path) for path in sorted(tmp_path.glob("*.png"))]
+        process = run_script(SCRIPT, *names, "--force", "--model", SHIPPED / "l2_32.h5", cwd=tmp_path)
+        assert process.returncode == 0, process.stderr
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["a-colorized.png", "a.png"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "values", "L"),
+    [
+        ("I;16", [0, 200, 65535], [0, 0, 255]),
+        ("I", [0, 200, 255], [0, 206, 255]),
+        ("I", [0, 500_000, 1_000_000], [0, 138, 255]),
+        ("F", [0.0, 0.5, 1.0], [0, 138, 255]),
+        ("F", [0.0, float("nan"), 1.0], [0, 0, 255]),
+    ],
+)
+def test_gray_of_more_than_8_bits_is_scaled_by_its_kind(mode, values, L):
+    file = io.BytesIO()
+    dtype = {"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]
+    Image.fromarray(np.array([values], dtype)).save(file, "tiff")
+    np.testing.assert_allclose(read_photograph(file.getvalue()).L[0, :, 0], L, atol=1)
+
+
+def test_a_side_that_opencv_cannot_warp_is_refused():
+    file = io.BytesIO()
+    Image.new("L", (40_000, 2)).save(file, "png")
+    with pytest.raises(UnreadableFile, match="no side may be longer than 32,766"):
+        read_photograph(file.getvalue())
+
+
+def test_vibrance_0_is_gray():
+    image_bgr = colorize(np.full((16, 16, 3), (30, 90, 200), np.uint8), "l2_32", vibrance=0)
+    assert np.ptp(image_bgr.astype(int), axis=-1).max() <= 2
+
+
+def test_a_reader_that_has_enough_ends_it_quietly(tmp_path):
+    photograph_file(tmp_path / "a.png", 1)
+    program = f"{sys.executable} -m results.colorize - < a.png | true"
+    process = subprocess.run(["bash", "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert "Traceback" not in process.stderr
+    assert "BrokenPipe" not in process.stderr
 
 
 def test_standard_input_to_standard_output(tmp_path):
@@ -238,6 +286,12 @@ def test_help_needs_no_tensorflow(tmp_path):
         (["a.png", "--samples", "2"], "--objective rebalanced"),
         (["a.png", "a.jpg"], "colour them apart"),
         (["a.png", "--vibrance", "0"], "--vibrance"),
+        ([""], "a name is empty"),
+        (["a.png", "--out", "a.jpg"], "name a folder"),
+        (["-", "--compare"], "one picture to standard output"),
+        (["a.png", "--model", "256"], "--model 256"),
+        (["a.png", "--model", "a.png"], "damaged or no weights file"),
+        (["a.png", "--model", "a.png", "--objective", "l2"], "--objective is that of"),
     ],
 )
 def test_errors_of_a_user_are_one_line_and_exit_code_2(tmp_path, arguments, said):

@@ -43,6 +43,32 @@ def colorizer():
     return load_colorizer("l2_32")
 
 
+def test_a_picture_too_wide_for_mpeg_4_is_said_at_its_first_frame(tmp_path, colorizer):
+    source = write(tmp_path / "cat.avi", panned(3), "MJPG")
+    seen = []
+
+    def first_ones(frames, total):
+        for pair in frames:
+            seen.append(pair)
+            yield pair[0].repeat(90, axis=1), pair[1].repeat(90, axis=1)
+
+    with pytest.raises(UnreadableFile, match="8640 x 72 pixels at 25 frames a second"):
+        colour_film(source, {"colorized": tmp_path / "out.mp4"}, colorizer, progress=first_ones)
+    assert len(seen) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["cat.avi"]
+
+
+@needs_ffmpeg
+def test_uneven_frames_are_said(tmp_path, colorizer):
+    write(tmp_path / "cat.mp4", panned(FRAMES))
+    slower = "setpts='if(lt(N,10),N,10+(N-10)*6)/25/TB'"
+    command = ["ffmpeg", "-v", "error", "-i", tmp_path / "cat.mp4", "-vf", slower, "-fps_mode", "vfr"]
+    subprocess.run([*command, tmp_path / "uneven.mp4"], check=True)
+    outputs = {"colorized": tmp_path / "out.mp4"}
+    assert colour_film(tmp_path / "cat.mp4", outputs, colorizer) == ""
+    assert "uneven rate" in colour_film(tmp_path / "uneven.mp4", outputs, colorizer)
+
+
 def test_a_film_comes_out_whole_and_in_colour(tmp_path, colorizer, monkeypatch):
     monkeypatch.setattr(film, "BATCH", 6)  # so that batches end within the film
     source = write(tmp_path / "cat.avi", panned(), "MJPG")
