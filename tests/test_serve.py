@@ -134,7 +134,7 @@ def bomb(path, width, height):
 def test_what_is_no_photograph_or_too_large_is_said_so(page, tmp_path):
     (tmp_path / "text.jpg").write_text("hello")
     drop(page, tmp_path / "text.jpg")
-    page.get_by_text("text.jpg: not a whole image").wait_for()
+    page.get_by_text("text.jpg: no image that Pillow reads").wait_for()
     page.reload()
     wait_until_ready(page)
     bomb(tmp_path / "bomb.png", 30_000, 30_000)
