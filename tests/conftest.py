@@ -1,6 +1,7 @@
 """Shards and photographs that tests share, made from the embedded photographs or from noise with a seed."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,9 @@ from preprocessing.build import build_shards
 from preprocessing.sources import EMBEDDED_TRAINING, open_embedded
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+signal.signal(
+    signal.SIGINT, signal.default_int_handler
+)  # a shell's background job ignores it, and so would our scripts
 
 
 @pytest.fixture(autouse=True)

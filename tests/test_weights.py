@@ -82,9 +82,10 @@ def test_damaged_foreign_and_missing_files_are_one_clear_error(tmp_path):
 def test_shipped_weights_are_small_say_where_they_are_from_and_colour(name):
     assert (SHIPPED / f"{name}.h5").stat().st_size < 10_000_000
     colorizer = load_colorizer(name)
-    assert {"data", "fingerprint", "config", "command", "host", "seconds", "images_seen", "val_mse", "epochs"} <= set(
+    assert {"data", "fingerprint", "config", "command", "host", "seconds", "images_seen", "epochs"} <= set(
         colorizer.attributes
     )
+    assert f"val_{colorizer.attributes.get('loss', 'mse')}" in colorizer.attributes
     side = colorizer.resolution
     assert name.endswith(f"_{side}")
     ab = colorizer.predict_ab(np.random.default_rng(0).integers(0, 256, (1, side, side, 1), np.uint8))
