@@ -102,7 +102,7 @@ def draw_possible(test, colorizer, path):
     import numpy as np
 
     from preprocessing.lab import cie_ab, lab_to_bgr
-    from results.decode import anneal, entropy, mean_colour, sample
+    from results.decode import entropy, sample
     from results.grid import draw_grid
     from results.vibrance import with_vibrance
 
@@ -112,8 +112,7 @@ def draw_possible(test, colorizer, path):
     L = test.L[:POSSIBLE]
     each = list(colorizer.predict_distributions(L))
     temperature = colorizer.temperature
-    mean = [mean_colour(anneal(distribution, temperature)) for distribution in each]
-    columns = {"Ground truth": lab_to_bgr(L, cie_ab(test.ab[:POSSIBLE])), "Mean": shown(mean)}
+    columns = {"Ground truth": lab_to_bgr(L, cie_ab(test.ab[:POSSIBLE])), "Mean": shown(colorizer.decode(each))}
     for seed in range(1, 4):
         drawn = [sample(distribution, temperature, np.random.default_rng(seed)) for distribution in each]
         columns[f"Sample {seed}"] = shown(drawn)

@@ -14,9 +14,8 @@ from preprocessing.build import build_shards
 from preprocessing.sources import EMBEDDED_TRAINING, open_embedded
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-signal.signal(
-    signal.SIGINT, signal.default_int_handler
-)  # a shell's background job ignores it, and so would our scripts
+# A shell's background job ignores Ctrl-C, and so would the scripts that tests start from it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

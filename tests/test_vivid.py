@@ -57,6 +57,18 @@ def test_vivid_and_possible_grids_have_their_columns(tmp_path, bins_file, monkey
     assert np.abs(samples[0] - samples[1]).mean() > 0.5
 
 
+def test_a_bins_network_is_scored_as_its_paper_reads_it_and_as_chosen(bins_file):
+    from results.predict import load_colorizer
+
+    bins = load_colorizer(bins_file).decoded_by(temperature=0.1, rebalancing_undone=0.5)
+    L = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 1), np.uint8)
+    ways = importlib.import_module("results.07_evaluate").ways_to_predict(bins)
+    assert list(ways) == ["rebalanced_64", "rebalanced_64+chosen"]
+    paper = bins.decoded_by(rebalancing_undone=0.0).predict_ab(L, temperature=0.38)
+    np.testing.assert_array_equal(ways["rebalanced_64"](L), paper)
+    np.testing.assert_array_equal(ways["rebalanced_64+chosen"](L), bins.predict_ab(L, 0.1, bins.vibrance))
+
+
 def test_the_trade_off_goes_from_faded_to_vivid(tmp_path, bins_file):
     build_shards(open_embedded(EMBEDDED_TRAINING), [64], crops=2, root=tmp_path / "shards")
     process = run_script("results/tradeoff.py", "--weights", "l2_64", bins_file, cwd=tmp_path)
