@@ -6,7 +6,7 @@ Out: runs/l2_128/ (state, log.csv, TensorBoard), then weights and a grid of test
      On two cores about 13 images/s: 5 minutes an epoch of 4,096 images. Stopped, the same command goes on.
 """
 
-from keras_port.config import parse_options
+from keras_port.config import UNETS, parse_options
 from preprocessing.front_door import run
 
 
@@ -14,15 +14,16 @@ def main():
     options = parse_options(__doc__)
 
     from keras_port.network import build_network, to_arrays
+    from keras_port.pretrained import encoder_arrays
     from keras_port.training import train
     from results.finish import finish
     from results.weights import load_init
 
     config = options.config
     initial, legs = None, []
-    if options.init:
-        network = build_network(config.network, config.network_arguments(), config.seed)
-        initial, legs = load_init(options.init, to_arrays(network), config.objective)
+    if options.init or (config.network in UNETS and config.pretrained):
+        own = to_arrays(build_network(config.network, config.network_arguments(), config.seed))
+        initial, legs = load_init(options.init, own, config.objective) if options.init else (own | encoder_arrays(), [])
     trained = train(config, options.source, options.run, initial)
     finish(options.name, trained, config, options.source, "keras", options.out, legs)
 

@@ -1,64 +1,62 @@
 """The configuration of a 128 px run."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from preprocessing.files import UserError
-from preprocessing.options import resolve, training_parser
+from preprocessing.options import OBJECTIVES, RunConfig, natural, resolve, training_parser
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
-    """Everything that decides a run's weights, besides the shards and the machine."""
+class TrainingConfig(RunConfig):
+    """A run of 05 or 06. Networks: "seven_layer", "bins", "notebook" (network.py), "unet", "unet_bins" (unet.py)."""
 
     resolution: int = 128
-    network: str = "seven_layer"  # or "bins", "notebook": see network.py
-    objective: str = "l2"  # or "classification", "rebalanced": see losses.py
-    bins_at: int = 4  # of a bins network: the share of the size at which it predicts
-    epochs: int = 12
-    images_per_epoch: int = 4096  # an epoch is what lies between two validations and checkpoints, not a pass
+    images_per_epoch: int = 4096
     batch_size: int = 32
-    learning_rate: float = 0.001
     optimizer: str = "adam"  # with a warm-up and half a cosine; or "rmsprop" at a constant rate
-    warmup_steps: int = 100
-    weight_decay: float = 0.0  # of kernels, decoupled from the gradient (Loshchilov & Hutter 2019); with adam only
-    average_decay: float = 0.0  # of the moving average of the weights that is validated and kept; 0: the weights
-    patience: int = 4  # epochs without a better validation error before the run stops
-    mirrored: bool = True  # each image mirrored left to right with probability 1/2
-    mirror_average: bool = True  # ours: a prediction is the mean over the picture and its mirror image
-    compute: str = "auto"
-    seed: int = 1
-    kernel: int = 3
-    deconv_kernel: int = 4
-    dropout: float = 0.0
-    dilation: int = 1
     filters: int = 64
     stride: int = 4
+    pretrained: bool = True  # whether a U-Net's encoder begins from its ImageNet weights
+    frozen_stages: int = 2  # of a U-Net's encoder, and its stem, that keep their weights and statistics
+    encoder_rate: float = 0.3  # a U-Net's encoder's share of the learning rate
 
     def network_arguments(self):
         """The part of the configuration that shapes the network."""
         if self.network == "notebook":
             return {}
+        if self.network in UNETS:
+            return {"frozen_stages": self.frozen_stages}
         names = ("kernel", "deconv_kernel", "dropout", "dilation", "filters", "stride")
         names += ("bins_at",) if self.network == "bins" else ()
         return {name: getattr(self, name) for name in names}
 
-    def to_dict(self):
-        """Plain values by name."""
-        return asdict(self)
 
-
-OBJECTIVES = ("l2", "classification", "rebalanced")
+UNETS = ("unet", "unet_bins")
 
 # Ours, where the search of step 5 is not asked: with dilation 4 the deep layers see at 128 px as much of the scene as they
 # did at 32, where they learnt to (tf_raw/config.py:AT_64).
 AT_128 = {"dilation": 4, "dropout": 0.1, "weight_decay": 0.01, "average_decay": 0.99}
 
+# Ours: a pretrained encoder (unet.py) needs few steps; its decoder learns at the whole rate.
+UNET_128 = {
+    "train_side": 144,
+    "crop": 128,
+    "augment": True,
+    "weight_decay": 0.02,
+    "average_decay": 0.999,
+    "epochs": 40,
+    "images_per_epoch": 8192,
+    "patience": 10,
+}
+
 # The original's notebook (ORIGINAL.md, section 3): RMSprop at Keras' rate, batch 50, 100 epochs; ours validates and stops.
 NETWORKS = {
     "seven_layer": AT_128,
     "bins": AT_128,
+    "unet": UNET_128,
+    "unet_bins": UNET_128,
     "notebook": {
         "epochs": 100,
         "batch_size": 50,
@@ -76,6 +74,8 @@ DEMONSTRATION = {
     "warmup_steps": 2,
     "compute": "float32",
     "dilation": 1,  # dilated convolutions are slow on a CPU
+    "train_side": 0,  # step 2 builds the embedded photographs at 128 px
+    "crop": 0,
 }
 
 
@@ -87,22 +87,42 @@ def parse_options(description):
         "--from-study", nargs="?", const="results/tuning.json", metavar="FILE", help="train the best of step 5's search"
     )
     parser.add_argument(
-        "--network", choices=("seven-layer", "notebook"), help="the report's (default), or the original's notebook's"
+        "--network",
+        choices=("seven-layer", "notebook", "unet"),
+        help="the report's (default), the original's notebook's, or ours with a pretrained encoder",
     )
+    parser.add_argument(
+        "--from-nothing", action="store_true", help="with --network unet: without the encoder's ImageNet weights"
+    )
+    parser.add_argument("--frozen-stages", type=natural, help="of a U-Net's encoder, and its stem (default: 2)")
     arguments = parser.parse_args()
-    arguments.network = (arguments.network or "seven_layer").replace("-", "_")
-    if arguments.network == "notebook" and (arguments.dropout or arguments.dilation or arguments.weight_decay):
-        parser.error("--dropout, --dilation and --weight-decay are for the seven-layer network: leave them out")
-    if arguments.from_study and arguments.network != "seven_layer":
+    network = (arguments.network or "seven_layer").replace("-", "_")
+    arguments.network = network
+    if network != "seven_layer" and (arguments.dropout or arguments.dilation):
+        parser.error("--dropout and --dilation are for the seven-layer network: leave them out")
+    if arguments.from_study and network != "seven_layer":
         parser.error("--from-study is for the seven-layer network: leave --network out")
+    if network != "unet" and (arguments.from_nothing or arguments.frozen_stages is not None):
+        parser.error("--from-nothing and --frozen-stages are for --network unet")
+    if network == "notebook" and arguments.objective != "l2":
+        parser.error(f"--objective {arguments.objective} is ours: leave --network notebook out")
     if arguments.objective != "l2":
-        if arguments.network != "seven_layer":
-            parser.error(f"--objective {arguments.objective} is ours: leave --network out")
-        arguments.network = "bins"
+        arguments.network = {"seven_layer": "bins", "unet": "unet_bins"}[network]
+    if arguments.from_nothing:
+        arguments.pretrained = False
+        arguments.frozen_stages = arguments.frozen_stages or 0
+    if network == "unet" and arguments.crop and arguments.crop % 32:
+        parser.error("--crop takes a multiple of 32 with --network unet")
     tuned = best_parameters(arguments.from_study) if arguments.from_study else {}
-    kind = {"seven_layer": "l2", "bins": arguments.objective, "notebook": "notebook"}[arguments.network]
     config = TrainingConfig(**(tuned or NETWORKS[arguments.network]))
-    return resolve(arguments, config, f"{'tuned' if tuned and kind == 'l2' else kind}_128", DEMONSTRATION)
+    return resolve(arguments, config, run_name(network, arguments.objective, bool(tuned)), DEMONSTRATION)
+
+
+def run_name(network, objective, tuned=False):
+    """The name of a run and of its weights: l2_128, rebalanced_128, notebook_128, tuned_128, unet_128, unet_rebalanced_128."""
+    if network == "unet":
+        return "unet_128" if objective == "l2" else f"unet_{objective}_128"
+    return f"{'notebook' if network == 'notebook' else 'tuned' if tuned and objective == 'l2' else objective}_128"
 
 
 def best_parameters(path):

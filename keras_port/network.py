@@ -3,13 +3,16 @@
 `build_seven_layer`: the report's (ORIGINAL.md, section 1), for any S divisible by 4. The same layers, arguments, variable
 names and shapes as `tf_raw.network`: the weights of one are the weights of the other, and so 128 can start from 64.
 `build_notebook`: the model of the original's colorization.ipynb (ORIGINAL.md, section 3), faults included.
+The U-Nets, ours, are in unet.py.
 """
 
 import keras
 import numpy as np
 
+from keras_port.unet import build_unet, build_unet_bins
 from preprocessing.ab_bins import bin_centres
 from preprocessing.lab import CODE, UNIT_RANGE
+from preprocessing.options import dilation_rates
 
 BN_MOMENTUM = 0.99
 BN_EPSILON = 1e-3
@@ -25,7 +28,7 @@ def build_seven_layer(
     ----------
     kernel, deconv_kernel : int, sides in pixels
     dropout : float, after each of the seven layers
-    dilation : int, of conv4 to conv6
+    dilation : int, of conv4 to conv6, or three
     filters : int, of conv1; those of the others are in the report's proportion
     stride : int, of conv1 to conv6 together: 4 is the report's; at 2, conv3 and conv7 keep the size
     dtype : a Keras dtype policy, "float32" or "mixed_bfloat16"
@@ -88,9 +91,8 @@ def _body(kernel, deconv_kernel, dropout, dilation, filters, stride, seed, dtype
     x = block(L, "conv1", filters)
     x = block(x, "conv2", 2 * filters, stride=2)
     x = block(x, "conv3", 2 * filters, stride=inner)
-    x = block(x, "conv4", 4 * filters, dilation=dilation)
-    x = block(x, "conv5", 4 * filters, dilation=dilation)
-    x = block(x, "conv6", 4 * filters, dilation=dilation)
+    for name, rate in zip(("conv4", "conv5", "conv6"), dilation_rates(dilation), strict=True):
+        x = block(x, name, 4 * filters, dilation=rate)
     if with_conv7:
         x = block(x, "conv7", 2 * filters, stride=inner, deconvolution=True)
     return L, x, initializer
@@ -145,8 +147,14 @@ def build_notebook(seed=0, dtype="float32"):
     return keras.Sequential(layers, name="notebook")
 
 
-BUILDERS = {"seven_layer": build_seven_layer, "bins": build_bins, "notebook": build_notebook}
-UNITS = {"seven_layer": UNIT_RANGE, "bins": UNIT_RANGE, "notebook": CODE}
+BUILDERS = {
+    "seven_layer": build_seven_layer,
+    "bins": build_bins,
+    "notebook": build_notebook,
+    "unet": build_unet,
+    "unet_bins": build_unet_bins,
+}
+UNITS = {name: CODE if name == "notebook" else UNIT_RANGE for name in BUILDERS}
 
 
 def build_network(name, arguments, seed=0, dtype="float32"):

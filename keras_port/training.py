@@ -12,6 +12,7 @@ import numpy as np
 from keras_port.losses import build_loss
 from keras_port.network import UNITS, assign, build_network, to_arrays
 from keras_port.resume import ResumableState, load_state
+from keras_port.unet import ENCODER
 from preprocessing.batches import open_training
 from preprocessing.files import held
 from preprocessing.front_door import StopRequest
@@ -143,9 +144,22 @@ def _optimizer(config, steps):
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, total - warmup), warmup_target=config.learning_rate, warmup_steps=warmup
     )
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, **averaging)
+    optimizer = ScaledAdamW(rate, weight_decay=config.weight_decay, **averaging)
+    optimizer.encoder_rate = config.encoder_rate
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     return optimizer
+
+
+class ScaledAdamW(keras.optimizers.AdamW):
+    """AdamW whose rate is `encoder_rate` times as high for what a U-Net's encoder holds."""
+
+    encoder_rate = 1.0
+
+    def update_step(self, gradient, variable, learning_rate):
+        # TensorFlow hands over its own variable, which has no path.
+        path = self._trainable_variables[self._get_variable_index(variable)].path
+        rate = learning_rate * self.encoder_rate if path.startswith(ENCODER) else learning_rate
+        super().update_step(gradient, variable, rate)
 
 
 def choose_compute(config, source, root="shards"):

@@ -13,9 +13,7 @@ from preprocessing.front_door import add_data_argument, run
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_data_argument(parser)
-    parser.add_argument(
-        "--resolutions", nargs="+", type=int, choices=(32, 64, 128), default=[32, 64, 128], metavar="PX"
-    )
+    parser.add_argument("--resolutions", nargs="+", type=int, default=[32, 64, 128], metavar="PX")
     parser.add_argument(
         "--crops", type=int, default=0, help="random crops of each training photograph (default: its centre)"
     )

@@ -1,11 +1,14 @@
 """Batches out of shards: shuffled and mirrored for training, in order and complete for evaluation."""
 
+import os
 import queue
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from preprocessing.augment import as_gray_file, random_square
 from preprocessing.files import UserError
 from preprocessing.lab import AB_ZERO
 from preprocessing.shards import list_shards, read_ab, read_shard, read_split
@@ -25,9 +28,10 @@ class TrainingBatches:
     steps_per_epoch : int, whole batches in an epoch
     """
 
-    def __init__(self, source, resolution, batch_size, seed, root="shards", mirrored=True):
+    def __init__(self, source, resolution, batch_size, seed, root="shards", mirrored=True, crop=0, augmented=False):
+        """`crop` is the side in px of the square that is cut anew each time a picture is shown; 0 shows it whole."""
         self._paths = list_shards(source, resolution, "train", root)
-        self._seed, self._mirrored = seed, mirrored
+        self._seed, self._mirrored, self._crop, self._augmented = seed, mirrored, crop, augmented
         self._rows = [_coloured_rows(path) for path in self._paths]
         self.images = sum(len(rows) for rows, _ in self._rows)
         self.gray = sum(count for _, count in self._rows) - self.images
@@ -69,15 +73,40 @@ class TrainingBatches:
             stopped.set()
 
     def _generate(self, step):
+        """Batches from `step` on; those ahead are varied by threads of their own while one is waited for."""
+        ahead = deque()
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for number, L, ab in self._as_stored(step):
+                ahead.append(pool.submit(self._varied, number, L, ab))
+                if len(ahead) > QUEUED_BATCHES:
+                    yield ahead.popleft().result()
+
+    def _as_stored(self, step):
+        """Yield `(step, L, ab)` without end, as the shards hold them."""
         shards = OrderedDict()  # the last ones read
         while True:
             epoch, start = divmod(step, self.steps_per_epoch)
             order = self._epoch_order(epoch)
             for index in range(start, self.steps_per_epoch):
-                chosen = order[index * self.batch_size : (index + 1) * self.batch_size]
-                L, ab = self._gather(chosen, shards)
-                yield mirror(L, ab, np.random.default_rng([self._seed, 1, step])) if self._mirrored else (L, ab)
+                yield step, *self._gather(order[index * self.batch_size : (index + 1) * self.batch_size], shards)
                 step += 1
+
+    def _varied(self, step, L, ab):
+        """A batch as training shows it: a function of the seed and the step."""
+        if self._mirrored:
+            L, ab = mirror(L, ab, np.random.default_rng([self._seed, 1, step]))
+        if not (self._crop or self._augmented):
+            return L, ab
+        images = (
+            self._varied_image(*pair, np.random.default_rng([self._seed, 2, step, place]))
+            for place, pair in enumerate(zip(L, ab, strict=True))
+        )
+        return tuple(map(np.stack, zip(*images, strict=True)))
+
+    def _varied_image(self, L, ab, random):
+        if self._crop:
+            L, ab = random_square(L, ab, self._crop, random)
+        return (as_gray_file(L, ab, random) if self._augmented else L), ab
 
     def _epoch_order(self, epoch):
         """(images, 2) int64 of shard and row: groups of shards in random order, shuffled within a group."""
@@ -108,9 +137,18 @@ class TrainingBatches:
 def open_training(source, config, root="shards"):
     """The training batches and the val split of a run, after a line that counts them.
 
-    `config` has `resolution`, `batch_size`, `seed` and `mirrored`. Raises UserError where either split has no image.
+    `config` is a preprocessing.options.RunConfig. Raises UserError where either split has no image.
     """
-    batches = TrainingBatches(source, config.resolution, config.batch_size, config.seed, root, config.mirrored)
+    batches = TrainingBatches(
+        source,
+        config.train_side or config.resolution,
+        config.batch_size,
+        config.seed,
+        root,
+        config.mirrored,
+        config.crop,
+        config.augment,
+    )
     val = read_split(source, config.resolution, "val", root)
     if not len(val.L):
         raise UserError(f"{source} has no val photograph of {config.resolution} px: name more photographs")

@@ -2,11 +2,54 @@
 
 import argparse
 import hashlib
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from preprocessing.files import UserError
 from preprocessing.front_door import add_data_argument
+
+OBJECTIVES = ("l2", "classification", "rebalanced")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What decides a run's weights, besides the shards and the machine, whichever package trains.
+
+    Each package adds what only it has, and its own defaults.
+    """
+
+    resolution: int  # px, of val and test, and of what is trained on unless train_side says otherwise
+    network: str = "seven_layer"
+    objective: str = "l2"  # or "classification", "rebalanced": see the losses.py of each package
+    bins_at: int = 4  # of a bins network: the share of the size at which it predicts
+    epochs: int = 12
+    images_per_epoch: int = 0  # an epoch is what lies between two validations; 0: a pass over the training images
+    batch_size: int = 64
+    learning_rate: float = 0.001
+    warmup_steps: int = 100
+    weight_decay: float = 0.0  # of kernels, decoupled from the gradient (Loshchilov & Hutter 2019)
+    average_decay: float = 0.0  # of the moving average of the weights that is validated and kept; 0: the weights
+    patience: int = 4  # epochs without a better validation error before the run stops
+    train_side: int = 0  # px of the shards that are trained on, for `crop` to cut from; 0: `resolution`
+    crop: int = 0  # px of the square that is cut anew each time a picture is shown; 0: the whole picture
+    augment: bool = False  # L as gray files of all kinds might give it: preprocessing/augment.py
+    mirrored: bool = True  # each image mirrored left to right with probability 1/2
+    mirror_average: bool = True  # ours: a prediction is the mean over the picture and its mirror image
+    compute: str = "auto"
+    seed: int = 1
+    kernel: int = 3
+    deconv_kernel: int = 4  # divisible by the stride: no checkerboard (Odena et al. 2016)
+    dropout: float = 0.0  # after each of the seven layers
+    dilation: int | tuple = 1  # of conv4 to conv6, or of each of the three
+
+    def to_dict(self):
+        """Plain values by name, as JSON gives them back."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+
+def dilation_rates(dilation):
+    """The rates of conv4, conv5 and conv6, of one for all or three."""
+    return (dilation,) * 3 if isinstance(dilation, int) else tuple(dilation)
 
 
 @dataclass(frozen=True)
@@ -45,9 +88,23 @@ def training_parser(description):
     parser.add_argument("--patience", type=positive(int), help="epochs without a better validation error")
     parser.add_argument("--images-per-epoch", type=positive(int), help="images between two validations")
     parser.add_argument("--dropout", type=share, help="after each of the seven layers")
-    parser.add_argument("--dilation", type=positive(int), help="of conv4 to conv6")
+    parser.add_argument(
+        "--dilation", nargs="+", type=positive(int), metavar="RATE", help="of conv4 to conv6, or of each of the three"
+    )
     parser.add_argument("--weight-decay", type=share, help="of the kernels, for each step times the learning rate")
     parser.add_argument("--average-decay", type=share, help="of the moving average of the weights that is kept")
+    parser.add_argument(
+        "--train-side", type=positive(int), metavar="PX", help="train on shards of this size (02: --resolutions)"
+    )
+    parser.add_argument(
+        "--crop", type=positive(int), metavar="PX", help="cut a random square anew each time a picture is shown"
+    )
+    parser.add_argument(
+        "--augment",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="show L as gray files of all kinds might give it",
+    )
     parser.add_argument("--compute", choices=("auto", "float32", "bfloat16"), help="type of the activations")
     parser.add_argument("--seed", type=natural, metavar="INT")
     parser.add_argument("--init", metavar="WEIGHTS", help="start from these weights: a shipped name or a file")
@@ -60,11 +117,17 @@ def resolve(arguments, config, name, demonstration):
     """Change `config` by the numbers of a demonstration where there is no data, then by the flags that were given."""
     from preprocessing.sources import EMBEDDED_TRAINING, source_name
 
+    if arguments.dilation:
+        if len(arguments.dilation) not in (1, 3):
+            raise UserError("--dilation takes one rate, or three for conv4, conv5 and conv6")
+        arguments.dilation = tuple(arguments.dilation) if len(arguments.dilation) > 1 else arguments.dilation[0]
     if not arguments.data:
         print("no --data: a few steps on the embedded photographs, to show that it works; it learns no colour")
         config, name = replace(config, **demonstration), f"demonstration_{name}"
     given = {field.name: getattr(arguments, field.name, None) for field in fields(config)}
     config = replace(config, **{key: value for key, value in given.items() if value is not None})
+    if config.crop % 16 or config.crop > (config.train_side or config.resolution):
+        raise UserError("--crop takes a multiple of 16, up to the size of the shards that are trained on")
     source = source_name(arguments.data) if arguments.data else EMBEDDED_TRAINING
     return Options(config, source, name, Path(arguments.run or f"runs/{name}"), arguments.init, arguments.out)
 

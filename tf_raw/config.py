@@ -1,46 +1,28 @@
 """The configuration of a training run and its presets."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 
-from preprocessing.options import resolve, training_parser
+from preprocessing.options import OBJECTIVES, RunConfig, resolve, training_parser
 
 
 @dataclass(frozen=True)
 class SevenLayerArguments:
     """What the report leaves open. Defaults are ours; the report's preset is kernel 3, deconv_kernel 3, dropout 0.4."""
 
-    kernel: int = 3
-    deconv_kernel: int = 4  # divisible by the stride: no checkerboard (Odena et al. 2016)
-    dropout: float = 0.0  # after each of the seven layers
-    dilation: int = 1  # of conv4 to conv6
+    kernel: int = RunConfig.kernel
+    deconv_kernel: int = RunConfig.deconv_kernel
+    dropout: float = RunConfig.dropout
+    dilation: int | tuple = RunConfig.dilation
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
-    """Everything that decides a run's weights, besides the shards and the machine."""
+class TrainingConfig(RunConfig):
+    """A run of 03 or 04. Networks: "seven_layer", "bins" (network.py), "as_coded", "dense" (as_coded.py)."""
 
-    resolution: int
-    network: str = "seven_layer"  # or "bins" (network.py), "as_coded", "dense" (as_coded.py)
-    objective: str = "l2"  # or "classification", "rebalanced": see losses.py
-    bins_at: int = 4  # of a bins network: the share of the size at which it predicts
-    epochs: int = 12
-    images_per_epoch: int = 0  # an epoch is what lies between two validations; 0: a pass over the training images
-    batch_size: int = 64
     learning_rate: float = 0.003
-    schedule: str = "cosine"  # down to 0 after a linear warm-up; or "constant"
     warmup_steps: int = 300
-    weight_decay: float = 0.0  # of kernels, decoupled from the gradient (Loshchilov & Hutter 2019)
-    average_decay: float = 0.0  # of the moving average of the weights that is validated and kept; 0: the weights
-    patience: int = 4  # epochs without a better validation error before the run stops
-    mirrored: bool = True  # each image mirrored left to right with probability 1/2
-    mirror_average: bool = True  # ours: a prediction is the mean over the picture and its mirror image
-    compute: str = "auto"
+    schedule: str = "cosine"  # down to 0 after a linear warm-up; or "constant"
     checkpoints: bool = True
-    seed: int = 1
-    kernel: int = SevenLayerArguments.kernel
-    deconv_kernel: int = SevenLayerArguments.deconv_kernel
-    dropout: float = SevenLayerArguments.dropout
-    dilation: int = SevenLayerArguments.dilation
 
     def network_arguments(self):
         """The part of the configuration that shapes the network, as plain values."""
@@ -49,12 +31,6 @@ class TrainingConfig:
         body = {field.name: getattr(self, field.name) for field in fields(SevenLayerArguments)}
         return body | ({"bins_at": self.bins_at} if self.network == "bins" else {})
 
-    def to_dict(self):
-        """Plain values by name."""
-        return asdict(self)
-
-
-OBJECTIVES = ("l2", "classification", "rebalanced")
 
 PRESETS = {
     # Ours, for 32 px from nothing: python tf_raw/03_train_32.py --data tiny-imagenet-200-subset.zip. 63 minutes on two AMD

@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from preprocessing.ab_bins import bin_centres
 from preprocessing.lab import UNIT_RANGE
+from preprocessing.options import dilation_rates
 from tf_raw.config import SevenLayerArguments
 from tf_raw.layers import batch_norm, conv2d, conv2d_transpose, dropout, he_normal
 from tf_raw.variables import Network
@@ -43,6 +44,7 @@ class Body(Network):
     def __init__(self, arguments):
         super().__init__()
         self.arguments = arguments
+        self._dilation = dict(zip(DILATED, dilation_rates(arguments.dilation), strict=True))
 
     def body(self, L, layers, training, seed, compute_dtype):
         """Forward pass through `layers`, some first ones of LAYERS."""
@@ -50,7 +52,7 @@ class Body(Network):
         for index, (name, _, stride, operation) in enumerate(layers):
             kernel = self.variables[f"{name}/kernel"]
             if operation == "conv":
-                x = conv2d(x, kernel, stride, self.arguments.dilation if name in DILATED else 1)
+                x = conv2d(x, kernel, stride, self._dilation.get(name, 1))
             else:
                 x = conv2d_transpose(x, kernel, stride)
             x = tf.nn.relu(x)
