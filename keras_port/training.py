@@ -70,9 +70,19 @@ def train(config, source, folder, initial=None, root="shards", callbacks=()):
         "seconds": round(state["seconds"]),
         "compute": state["compute"],
         "backend": keras.backend.backend(),
+        "device": _device(),
     }
     history = _history(folder / "log.csv", loss, _steps(config, batches) * batches.batch_size)
     return TrainedNetwork(to_arrays(model), config.network_arguments(), summary, history)
+
+
+def _device():
+    """The kind of device that trained, as the backend names it."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.devices()[0].device_kind
+    return keras.distribution.list_devices()[0]
 
 
 def _history(log, loss, images_per_epoch):

@@ -8,7 +8,7 @@ from results.choose import choose_on_val
 from results.curve import write_curve
 from results.grid import draw_grid, triples
 from results.predict import colorizer_from
-from results.weights import LOCAL, SHIPPED, Weights, describe, save_weights
+from results.weights import LOCAL, SHIPPED, Weights, describe, load_weights, save_weights
 
 GRID_PHOTOGRAPHS = 8
 
@@ -26,11 +26,12 @@ def finish(name, trained, config, source, framework, out=None, legs=(), root="sh
     path = Path(out) if out else LOCAL / f"{name}.h5"
     manifest = read_manifest(source, root)
     attributes = describe(framework, trained.arguments, config, manifest, trained.summary)
-    colorizer = colorizer_from(Weights(trained.arrays, attributes), path)
-    attributes |= {"began_from": list(legs)} | choose_on_val(
-        colorizer, read_split(source, config.resolution, "val", root)
-    )
-    save_weights(path, Weights(trained.arrays, attributes))
+    attributes |= {"began_from": list(legs)}
+    save_weights(path, Weights(trained.arrays, attributes))  # before a choice that takes minutes
+    weights = load_weights(path)  # what is chosen and shown is what was stored, in half precision too
+    colorizer = colorizer_from(weights, path)
+    attributes |= choose_on_val(colorizer, read_split(source, config.resolution, "val", root))
+    save_weights(path, Weights(weights.arrays, attributes))
     loss = trained.summary["loss"]
     print(f"weights: {path} (validation {loss} {trained.summary[f'val_{loss}']:.4g})")
     shipped = path.parent.resolve() == SHIPPED.resolve()

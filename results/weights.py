@@ -16,6 +16,8 @@ from preprocessing.files import UserError, write_atomically
 SHIPPED = Path(__file__).parent / "weights"
 LOCAL = Path("results/local/weights")  # where training writes unless told otherwise
 
+MOST_BYTES = 10_000_000  # of a file in the repository: kernels of larger networks are stored in half precision
+
 LEG = ("command", "host", "data", "resolution", "images_seen", "seconds", "epochs", "best_epoch", "val_mse")
 
 
@@ -27,11 +29,25 @@ class Weights:
     attributes: dict
 
 
+def in_half(arrays):
+    """Kernels in half precision where float32 would pass MOST_BYTES: arrays by name, as a file holds them."""
+    if sum(array.nbytes for array in arrays.values()) <= MOST_BYTES:
+        return arrays
+    return {name: array.astype(np.float16) if array.ndim > 1 else array for name, array in arrays.items()}
+
+
+def in_single(arrays):
+    """Arrays as networks take them: float32 of what a file holds in half precision."""
+    return {
+        name: array.astype(np.float32) if array.dtype == np.float16 else array for name, array in arrays.items()
+    }
+
+
 def save_weights(path, weights):
     """Write a weights file whole; raises UserError where it cannot."""
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
-        for name, array in weights.arrays.items():
+        for name, array in in_half(weights.arrays).items():
             file.create_dataset(name, data=array, fletcher32=array.ndim > 0)
         file.attrs["order"] = json.dumps(list(weights.arrays))
         file.attrs["description"] = json.dumps(weights.attributes)
@@ -43,7 +59,7 @@ def load_weights(path):
     try:
         with h5py.File(path, "r") as file:
             arrays = {name: file[name][()] for name in json.loads(file.attrs["order"])}
-            return Weights(arrays, json.loads(file.attrs["description"]))
+            return Weights(in_single(arrays), json.loads(file.attrs["description"]))
     except FileNotFoundError:
         raise UserError(f"no weights file {path}: train first, or name one of {', '.join(shipped_names())}") from None
     except (OSError, KeyError, ValueError, RuntimeError):
