@@ -42,7 +42,7 @@ def main():
 
     from preprocessing.files import UserError, write_atomically
     from preprocessing.sources import source_name
-    from results.weights import this_machine
+    from results.prediction.weights import this_machine
 
     if len(arguments.data) != 1 or not zipfile.is_zipfile(arguments.data[0]):
         raise UserError("the benchmark wants one zip of photographs: --data FILE.zip, with its shards built")
@@ -61,7 +61,7 @@ def main():
 
 def bench_sequence():
     """Seconds that each script of `make results` takes on the embedded photographs, interpreter included."""
-    repository = Path(__file__).resolve().parent.parent
+    repository = Path(__file__).resolve().parents[2]
     seconds = {}
     with tempfile.TemporaryDirectory() as folder:
         for script in SEQUENCE:
@@ -83,7 +83,7 @@ def bench_build(path):
         pool.map(_bare, [(path, names[core::cores]) for core in range(cores)])
         bare = len(names) / (time.perf_counter() - started)
     with tempfile.TemporaryDirectory() as folder:
-        script = Path(__file__).parent.parent / "preprocessing/02_build_shards.py"
+        script = Path(__file__).resolve().parents[2] / "preprocessing/02_build_shards.py"
         command = [sys.executable, str(script), "--data", str(Path(path).resolve()), "--resolutions", str(SIDE)]
         started, peak_mb = time.perf_counter(), 0.0
         process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -155,10 +155,10 @@ def bench_colorize(path):
     import cv2
     import numpy as np
 
-    from results.colorize import colour_photographs, parse_arguments
-    from results.jobs import list_jobs
-    from results.photograph import read_photograph
-    from results.predict import load_colorizer
+    from preprocessing.photograph import read_photograph
+    from results.colorize.command import colour_photographs, parse_arguments
+    from results.colorize.jobs import list_jobs
+    from results.prediction.predict import load_colorizer
 
     colorizer = load_colorizer("l2_128")
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as archive:
@@ -187,7 +187,7 @@ def bench_colorize(path):
         both = [(ours(large.name), bare([large])) for _ in range(TIMES)]
         one, one_bare = (min(seconds) for seconds in zip(*both, strict=True))
         print(f"colorize, 12 megapixels: {one:.2f} s, bare {one_bare:.2f} s: {one / one_bare:.2f} times as long")
-        from results.full_size import views
+        from results.colorize.full_size import views
 
         ours("many")  # the network is traced for each size once
         seen = [views(read_photograph(file.read_bytes()).L[None], colorizer.resolution) for file in many]

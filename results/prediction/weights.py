@@ -13,7 +13,7 @@ import numpy as np
 
 from preprocessing.files import UserError, write_atomically
 
-SHIPPED = Path(__file__).parent / "weights"
+SHIPPED = Path(__file__).parent.parent / "weights"
 LOCAL = Path("results/local/weights")  # where training writes unless told otherwise
 
 LEG = ("command", "host", "data", "resolution", "images_seen", "seconds", "epochs", "best_epoch", "val_mse")
