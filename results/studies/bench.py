@@ -17,7 +17,6 @@ import sys
 import tempfile
 import time
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from preprocessing.front_door import add_data_argument, run
@@ -28,11 +27,7 @@ SEQUENCE = (
     "results/07_evaluate.py",
     "results/08_make_figures.py",
 )
-SIDE, BATCH, STEPS, WARM_STEPS = 64, 64, 25, 3
-LARGE = (4000, 3000)  # 12 megapixels
-FOLDER = 200  # photographs
-FITS = 3  # of Keras, the fastest counts: in some processes the first is half as fast
-TIMES = 5  # the large photograph is coloured, the fastest counts
+SIDE = 64  # px
 
 
 def main():
@@ -43,6 +38,8 @@ def main():
     from preprocessing.files import UserError, write_atomically
     from preprocessing.sources import source_name
     from results.prediction.weights import this_machine
+    from results.studies.bench_colorize import bench_colorize
+    from results.studies.bench_training import bench_training
 
     if len(arguments.data) != 1 or not zipfile.is_zipfile(arguments.data[0]):
         raise UserError("the benchmark wants one zip of photographs: --data FILE.zip, with its shards built")
@@ -52,8 +49,8 @@ def main():
         "host": this_machine(),
         "sequence_seconds": bench_sequence(),
         "shards": bench_build(path),
-        "colorize": bench_colorize(path),
-        "training": bench_training(source_name(arguments.data)),
+        "colorize": _rounded(**bench_colorize(path, _photographs(path))),
+        "training": _rounded(**bench_training(source_name(arguments.data), SIDE)),
     }
     write_atomically(Path("results/bench.json"), (json.dumps(table, indent=1) + "\n").encode())
     print("table: results/bench.json")
@@ -148,155 +145,6 @@ def _children(pid):
     except OSError:
         return []
     return [*direct, *(grandchild for child in direct for grandchild in _children(child))]
-
-
-def bench_colorize(path):
-    """Print how long `colorize` takes next to the work it cannot do without, interpreter and imports left out."""
-    import cv2
-    import numpy as np
-
-    from preprocessing.photograph import read_photograph
-    from results.colorize.command import colour_photographs, parse_arguments
-    from results.colorize.jobs import list_jobs
-    from results.prediction.predict import load_colorizer
-
-    colorizer = load_colorizer("l2_128")
-    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as archive:
-        folder = Path(folder)
-        names = _photographs(path)
-        (folder / "many").mkdir()
-        for name in names[:: max(1, len(names) // FOLDER)][:FOLDER]:
-            (folder / "many" / name.replace("/", "_")).write_bytes(archive.read(name))
-        image_bgr = cv2.imdecode(np.frombuffer(archive.read(names[0]), np.uint8), cv2.IMREAD_COLOR)
-        cv2.imwrite(str(folder / "large.jpg"), cv2.resize(image_bgr, LARGE, interpolation=cv2.INTER_CUBIC))
-
-        def ours(name):
-            arguments = parse_arguments([str(folder / name), "--out", str(folder / "out"), "--force"])
-            jobs = list_jobs(arguments.photographs, arguments.out, ["colorized"])
-            started = time.perf_counter()
-            colour_photographs(jobs, colorizer, arguments)
-            return time.perf_counter() - started
-
-        def bare(files):
-            started = time.perf_counter()
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-                list(pool.map(lambda file: _bare_colouring(file, folder), files))
-            return time.perf_counter() - started
-
-        large, many = folder / "large.jpg", sorted((folder / "many").iterdir())
-        both = [(ours(large.name), bare([large])) for _ in range(TIMES)]
-        one, one_bare = (min(seconds) for seconds in zip(*both, strict=True))
-        print(f"colorize, 12 megapixels: {one:.2f} s, bare {one_bare:.2f} s: {one / one_bare:.2f} times as long")
-        from results.colorize.full_size import views
-
-        ours("many")  # the network is traced for each size once
-        seen = [views(read_photograph(file.read_bytes()).L[None], colorizer.resolution) for file in many]
-        started = time.perf_counter()
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(lambda each: [colorizer.predict_ab(view) for view in each], seen))
-        slower = max(time.perf_counter() - started, bare(many))
-        share = slower / ours("many")
-        print(
-            f"colorize, {len(many)} photographs: {share:.2f} of the rate of the slower of network and bare work alone"
-        )
-        return _rounded(
-            large_seconds=one,
-            large_bare_seconds=one_bare,
-            large_times=one / one_bare,
-            folder_photographs=len(many),
-            folder_share=share,
-        )
-
-
-def _bare_colouring(file, folder):
-    """Decode, Lab, resize to a network's size and back, and encode, with OpenCV alone."""
-    import cv2
-    import numpy as np
-
-    lab = cv2.cvtColor(cv2.imdecode(np.frombuffer(file.read_bytes(), np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2LAB)
-    small = cv2.resize(lab, (128, 128), interpolation=cv2.INTER_AREA)
-    full = cv2.resize(small, lab.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    full[..., 0] = lab[..., 0]
-    image_bgr = cv2.cvtColor(full, cv2.COLOR_LAB2BGR)
-    encoded = cv2.imencode(".png", image_bgr, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1]
-    (folder / "bare.png").with_stem(file.stem).write_bytes(encoded.tobytes())
-
-
-def bench_training(source):
-    """Print images/s of our loop and of Keras `fit`, for each type, the ratio of the best, the wait for data, the loss' cost."""
-    import tensorflow as tf
-
-    from preprocessing.batches import TrainingBatches
-    from preprocessing.shards import read_manifest
-    from tf_raw.losses import Loss, bins_loss, squared_loss
-    from tf_raw.network import BinsNetwork, SevenLayerNetwork
-
-    batches = TrainingBatches(source, SIDE, BATCH, seed=0)
-    squared = squared_loss(SevenLayerNetwork.units)
-    ours = {name: _our_rate(batches, name, SevenLayerNetwork, squared) for name in ("float32", "bfloat16")}
-    for name, (rate, wait) in ours.items():
-        print(f"tf_raw {name}: {rate:.1f} images/s, waits for data {wait:.2%} of the time")
-    theirs = {name: _keras_rate(batches, name) for name in ("float32", "mixed_bfloat16")}
-    for name, rate in theirs.items():
-        print(f"Keras fit {name}: {rate:.1f} images/s")
-    ratio = max(rate for rate, _ in ours.values()) / max(theirs.values())
-    print(f"training: {ratio:.2f} of Keras fit's rate")
-    counts = read_manifest(source)["resolutions"][str(SIDE)]["train"]["ab_bin_counts"]
-    faster = max(ours, key=lambda name: ours[name][0])
-    with_loss, without = (
-        _our_rate(batches, faster, BinsNetwork, loss)[0]
-        for loss in (bins_loss(counts, True), Loss("none", lambda _, logits: tf.reduce_mean(logits)))
-    )
-    loss_share = 1 - with_loss / without
-    print(
-        f"rebalanced, {faster}: {with_loss:.1f} images/s, of which encoding and loss take {loss_share:.2%} of the time"
-    )
-    rates = {f"tf_raw_{name}": rate for name, (rate, _) in ours.items()} | {
-        f"fit_{name}": r for name, r in theirs.items()
-    }
-    waits = {"wait_share": max(wait for _, wait in ours.values())}
-    return _rounded(**rates, ratio=ratio, **waits, rebalanced=with_loss, rebalanced_loss_share=loss_share)
-
-
-def _our_rate(batches, compute, build, loss):
-    from tf_raw.adam import Adam
-    from tf_raw.training import COMPUTE_TYPES, compiled_step
-
-    network, average = build(), build()
-    step_function = compiled_step(network, average, Adam(network.trainable_variables), loss, COMPUTE_TYPES[compute])
-    stream = batches.from_step(0)
-    waited = 0.0
-    for step in range(WARM_STEPS + STEPS):
-        if step == WARM_STEPS:
-            started, waited = time.perf_counter(), 0.0
-        waiting = time.perf_counter()
-        L, ab = next(stream)
-        waited += time.perf_counter() - waiting
-        float(step_function(L, ab, 1e-3, 0.0, [0, step]))
-    seconds = time.perf_counter() - started
-    return STEPS * BATCH / seconds, waited / seconds
-
-
-def _keras_rate(batches, policy):
-    import keras
-    import numpy as np
-
-    from keras_port.losses import squared_loss
-    from keras_port.network import UNITS, build_seven_layer
-    from keras_port.training import to_units
-
-    stream = batches.from_step(0)
-    pairs = [to_units(UNITS["seven_layer"], *next(stream)) for _ in range(STEPS)]
-    L, ab = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))
-    model = build_seven_layer(dtype=policy)
-    model.compile(optimizer=keras.optimizers.Adam(1e-3), loss=squared_loss(UNITS["seven_layer"]))
-    model.fit(L[: WARM_STEPS * BATCH], ab[: WARM_STEPS * BATCH], batch_size=BATCH, verbose=0)
-    seconds = []
-    for _ in range(FITS):
-        started = time.perf_counter()
-        model.fit(L, ab, batch_size=BATCH, verbose=0)
-        seconds.append(time.perf_counter() - started)
-    return STEPS * BATCH / min(seconds)
 
 
 if __name__ == "__main__":
