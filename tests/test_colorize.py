@@ -1,7 +1,6 @@
 """Your own photographs: every kind of file, where the results go, and what a full-size picture keeps."""
 
 import io
-import json
 import subprocess
 import sys
 import time
@@ -130,14 +129,6 @@ def test_strips_are_the_picture_enlarged_at_once(monkeypatch):
     at_once = join(L, ab)
     monkeypatch.setattr(full_size, "STRIP", 7)
     assert np.abs(join(L, ab).astype(int) - at_once).max() <= 4
-
-
-def test_the_ways_to_show_a_photograph_are_measured(tmp_path):
-    process = run_script("results/studies/ways.py", "--weights", "l2_32", cwd=tmp_path)
-    assert process.returncode == 0, process.stderr
-    table = json.loads((tmp_path / "results/local/ways.json").read_text())
-    assert len(table["mse"]) == 14
-    assert all(0 < mse < 5000 for mse in table["mse"].values())
 
 
 def test_files_folders_patterns_and_what_is_written(tmp_path):
