@@ -22,24 +22,24 @@ lint: .venv/installed
 check: lint test
 
 bench: .venv/installed
-	$(BIN)/python results/bench.py $(if $(DATA),--data $(DATA))
+	$(BIN)/python results/studies/bench.py $(if $(DATA),--data $(DATA))
 
 # The original measured again. DATA, DATA_128: photographs with their shards built; PUBLISHED: the original's result32.png.
 table1: .venv/installed
-	$(BIN)/python results/table1.py $(if $(DATA),--data $(DATA))
+	$(BIN)/python results/studies/table1.py $(if $(DATA),--data $(DATA))
 
 errata: .venv/installed
-	$(BIN)/python results/errata.py $(if $(DATA),--data $(DATA)) $(if $(DATA_128),--data-128 $(DATA_128)) \
+	$(BIN)/python results/studies/errata.py $(if $(DATA),--data $(DATA)) $(if $(DATA_128),--data-128 $(DATA_128)) \
 	  $(if $(PUBLISHED),--published $(PUBLISHED))
 
 tradeoff: .venv/installed
-	$(BIN)/python results/tradeoff.py $(if $(DATA),--data $(DATA))
+	$(BIN)/python results/studies/tradeoff.py $(if $(DATA),--data $(DATA))
 
 ways: .venv/installed
-	$(BIN)/python results/ways.py $(if $(DATA),--data $(DATA))
+	$(BIN)/python results/studies/ways.py $(if $(DATA),--data $(DATA))
 
 flicker: .venv/installed
-	$(BIN)/python results/flicker.py $(FILMS)
+	$(BIN)/python results/studies/flicker.py $(FILMS)
 
 # OpenCV's usual wheel needs the system's libGL; on a bare server its headless twin takes its place.
 .venv/installed: setup.py

@@ -1,6 +1,8 @@
 """Packages the numbered scripts and the libraries behind them."""
 
-from setuptools import setup
+from setuptools import find_packages, setup
+
+ROOMS = ("preprocessing", "tf_raw", "keras_port", "results", "report")
 
 setup(
     name="image-colorization-cnn",
@@ -8,7 +10,7 @@ setup(
     description="Image colorization using a CNN: a 2017 course project, reproduced and carried on",
     license="MIT",
     python_requires=">=3.11,<3.14",
-    packages=["preprocessing", "tf_raw", "keras_port", "results", "report"],
+    packages=find_packages(include=[f"{room}{below}" for room in ROOMS for below in ("", ".*")]),
     package_data={"results": ["weights/*.h5", "*.json"]},
     install_requires=[
         "tensorflow>=2.20,<2.22",

@@ -66,7 +66,7 @@ def tune(source, arguments, size):
     from keras_port import tuning
     from preprocessing.files import held
     from preprocessing.shards import list_shards
-    from results.tuning import draw_overfitting, draw_tuning, table_of, write_table
+    from results.studies.tuning import draw_overfitting, draw_tuning, table_of, write_table
 
     for split in ("train", "val"):
         list_shards(source, LONG_RESOLUTION, split)  # missed now rather than after hours

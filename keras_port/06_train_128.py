@@ -17,7 +17,7 @@ def main():
     from keras_port.pretrained import encoder_arrays
     from keras_port.training import train
     from results.finish import finish
-    from results.weights import load_init
+    from results.prediction.weights import load_init
 
     config = options.config
     initial, legs = None, []

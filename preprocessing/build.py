@@ -6,11 +6,8 @@ no picture passes between processes. Test goes first: the other splits are compa
 
 import contextlib
 import ctypes
-import hashlib
-import json
 import multiprocessing
 import os
-import shutil
 import signal
 import threading
 import time
@@ -25,10 +22,12 @@ import numpy as np
 from tqdm import tqdm
 
 from preprocessing import downsampled_imagenet
-from preprocessing.ab_bins import bin_centres, bin_counts, code_counts
-from preprocessing.files import UserError, held, write_atomically
-from preprocessing.lab import AB_ZERO, bgr_to_lab
-from preprocessing.shards import SCHEMA, SHARD_IMAGES, Shard, read_build_log, shard_path, write_shard
+from preprocessing.ab_bins import bin_counts, code_counts
+from preprocessing.crops import centre_square, random_crops
+from preprocessing.files import UserError, held
+from preprocessing.lab import bgr_to_lab
+from preprocessing.manifest import begin_manifest, finish_manifest
+from preprocessing.shards import SHARD_IMAGES, Shard, shard_path, write_shard
 from preprocessing.sources import UnreadableImage, read_image
 from preprocessing.splits import NearCopies, photo_of, split_photographs, thumbnail
 
@@ -59,39 +58,6 @@ def cut_into_blocks(split, photographs, images_each):
     size = min(most, max(MIN_BLOCK, -(-len(photographs) // BLOCKS)))
     starts = range(0, len(photographs), size)
     return [Block(split, index, len(starts), photographs[start : start + size]) for index, start in enumerate(starts)]
-
-
-def centre_square(image_bgr, side):
-    """Short side to `side` with INTER_AREA, then the centre crop; None if that would scale up."""
-    height, width = image_bgr.shape[:2]
-    short = min(height, width)
-    if short < side:
-        return None
-    size = (max(side, round(width * side / short)), max(side, round(height * side / short)))
-    resized = image_bgr if short == side else cv2.resize(image_bgr, size, interpolation=cv2.INTER_AREA)
-    top, left = (resized.shape[0] - side) // 2, (resized.shape[1] - side) // 2
-    return resized[top : top + side, left : left + side]
-
-
-def random_crops(image_bgr, side, count, photo_id):
-    """`count` squares of random place and size from `side` up, resized to it; the same each time for one id.
-
-    Returns
-    -------
-    crops : list of (str, ndarray), the id `photo#x,y,width` and the (side, side, 3) uint8 picture
-    """
-    height, width = image_bgr.shape[:2]
-    if min(height, width) < side:
-        return []
-    seed = hashlib.sha256(f"{photo_id} {side}".encode()).digest()[:8]
-    random = np.random.default_rng(int.from_bytes(seed, "big"))
-    crops = []
-    for _ in range(count):
-        size = int(random.integers(side, min(height, width) + 1))
-        x, y = int(random.integers(width - size + 1)), int(random.integers(height - size + 1))
-        square = image_bgr[y : y + size, x : x + size]
-        crops.append((f"{photo_id}#{x},{y},{size}", cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA)))
-    return crops
 
 
 class _ShardInMaking:
@@ -171,7 +137,7 @@ def build_shards(source, resolutions, crops=0, root="shards"):
     folder = Path(root) / source.name
     with held(folder):
         started = time.monotonic()
-        resolutions = sorted({*resolutions, *_begin_manifest(folder, source, crops)})
+        resolutions = sorted({*resolutions, *begin_manifest(folder, source, crops)})
         splits = {
             split: cut_into_blocks(split, photographs, max(1, crops) if split == "train" else 1)
             for split, photographs in split_photographs(source.photographs).items()
@@ -184,7 +150,7 @@ def build_shards(source, resolutions, crops=0, root="shards"):
         ]
         if missing:
             _build_blocks(_Work(folder, source.name, tuple(resolutions), crops), splits["test"], missing)
-        return _finish_manifest(folder, source, crops, splits, resolutions, time.monotonic() - started)
+        return finish_manifest(folder, source, crops, splits, resolutions, time.monotonic() - started)
 
 
 @dataclass(frozen=True)
@@ -303,68 +269,3 @@ def _build_block(block, rows, near_copies):
 def _add_progress(count):
     with _progress.get_lock():
         _progress.value += count
-
-
-def _manifest_head(source, crops):
-    """What shards must have in common to go on with a build."""
-    return {
-        "schema": SCHEMA,
-        "source": source.name,
-        "fingerprint": source.fingerprint,
-        "crops": crops,
-        "shard_images": SHARD_IMAGES,
-    }
-
-
-def _begin_manifest(folder, source, crops):
-    """Note what is being built and return the resolutions built before.
-
-    Shards of another list of photographs or other crops are removed first.
-    """
-    head = _manifest_head(source, crops)
-    path = folder / "manifest.json"
-    try:
-        before = json.loads(path.read_text())
-    except (OSError, ValueError):
-        before = {}
-    built = before.get("resolutions", {})
-    if any(before.get(key) != value for key, value in head.items()):
-        stale = [entry for entry in folder.iterdir() if entry.is_dir() and entry.name.isdigit()]
-        if stale:
-            print(f"{folder} was built from other photographs or crops: building it again")
-        for entry in stale:
-            shutil.rmtree(entry)
-        built = {}
-    write_atomically(path, json.dumps(head | {"complete": False, "resolutions": built}).encode())
-    return map(int, built)
-
-
-def _finish_manifest(folder, source, crops, splits, resolutions, seconds):
-    logs = {
-        (split, side): [read_build_log(block.path(folder, side)) for block in blocks]
-        for split, blocks in splits.items()
-        for side in resolutions
-    }
-    seen = [log for (_, side), each in logs.items() if side == resolutions[0] for log in each]
-    manifest = {
-        **_manifest_head(source, crops),
-        "complete": True,
-        "photographs": {split: sum(len(block.photographs) for block in blocks) for split, blocks in splits.items()},
-        "skipped": {id: reason for log in seen for id, reason in log["skipped"]},
-        "near_copies": {id: copy for log in seen for id, copy in log["near_copies"]},
-        "seconds": round(seconds, 1),
-        "ab_bin_centres": bin_centres().astype(int).tolist(),
-        "resolutions": {},
-    }
-    for (split, side), each in logs.items():
-        images = sum(log["images"] for log in each)
-        entry = {"images": images, "shards": len(each), "too_small": sum(log["too_small"] for log in each)}
-        if split == "train" and images:
-            entry["ab_bin_counts"] = np.sum([log["ab_bin_counts"] for log in each], axis=0).tolist()
-            ab_sum = np.sum([log["ab_sum"] for log in each], axis=0)
-            entry["mean_ab"] = (ab_sum / (images * side**2) - AB_ZERO).tolist()
-        manifest["resolutions"].setdefault(str(side), {})[split] = entry
-    write_atomically(folder / "manifest.json", json.dumps(manifest, indent=1).encode())
-    if len(manifest["skipped"]) == len(source.photographs):
-        raise UserError(f"{source.name}: not one of {len(source.photographs)} photographs can be read")
-    return manifest

@@ -41,7 +41,7 @@ def build(results=REPOSITORY / "results", out=FOLDER):
             name: {"path": r.path, "name": r.name, "first": r.first, "last": r.last} for name, r in references.items()
         },
         "bins": len(bin_centres()),
-        "published": literal("results/table1.py:REPORT"),
+        "published": literal("results/studies/table1.py:REPORT"),
         "schematic": draw_schematic(literal("tf_raw/network.py:LAYERS")),
     }
     how = {"root": str(REPOSITORY), "ignore_system_fonts": True, "sys_inputs": {"data": json.dumps(data)}}

@@ -81,17 +81,17 @@ def _recipes(files, weights):
     rows += [
         (what, script, _sum(files[name], *keys), COMMANDS[name])
         for what, script, name, *keys in (
-            ("table 1", "results/table1.py", "table1.json", "runs"),
-            ("errata", "results/errata.py", "errata.json", "entries"),
+            ("table 1", "results/studies/table1.py", "table1.json", "runs"),
+            ("errata", "results/studies/errata.py", "errata.json", "entries"),
         )
     ]
     rows.append(("the search", "keras_port/05_tune_128.py", _seconds_of(files["tuning.json"]), COMMANDS["tuning.json"]))
     rows += [
         (what, script, (files[name] or {}).get("seconds"), COMMANDS[name])
         for what, script, name in (
-            ("trade-off", "results/tradeoff.py", "tradeoff.json"),
-            ("ways to show a photograph", "results/ways.py", "ways.json"),
-            ("films", "results/flicker.py", "flicker.json"),
+            ("trade-off", "results/studies/tradeoff.py", "tradeoff.json"),
+            ("ways to show a photograph", "results/studies/ways.py", "ways.json"),
+            ("films", "results/studies/flicker.py", "flicker.json"),
         )
     ]
     return [(what, script, seconds and seconds / 60, command) for what, script, seconds, command in rows]

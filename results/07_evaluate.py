@@ -23,9 +23,9 @@ def main():
 
     from preprocessing.files import UserError
     from preprocessing.sources import EMBEDDED, source_name
-    from results.evaluate import merge_rows
-    from results.predict import load_colorizers
-    from results.weights import shipped_names
+    from results.prediction.predict import load_colorizers
+    from results.prediction.weights import shipped_names
+    from results.scoring.evaluate import merge_rows
 
     source = source_name(arguments.data) if arguments.data else EMBEDDED
     out = arguments.out or Path("results/evaluation.json" if arguments.data else "results/local/evaluation.json")
@@ -40,8 +40,8 @@ def main():
 def evaluate_source(source, colorizers):
     """Rows for every resolution that both the source and some network have."""
     from preprocessing.shards import read_manifest, read_split
-    from results.baselines import constant, gray, random_colours, source_mean
-    from results.evaluate import paired, score
+    from results.scoring.baselines import constant, gray, random_colours, source_mean
+    from results.scoring.evaluate import paired, score
 
     manifest = read_manifest(source)
     rows, described = [], {key: manifest[key] for key in ("fingerprint", "photographs", "crops")}
@@ -79,7 +79,7 @@ def evaluate_source(source, colorizers):
 
 def ways_to_predict(colorizer):
     """Functions of L to ab by the name of their row: the original's way or the paper's, and that chosen on val."""
-    from results.decode import PAPER
+    from results.prediction.decode import PAPER
 
     chosen = partial(colorizer.predict_ab, vibrance=colorizer.vibrance)
     if colorizer.predicts_bins:

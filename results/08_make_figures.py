@@ -36,9 +36,9 @@ def draw_source(source, folder, as_published):
     from preprocessing.lab import cie_ab
     from preprocessing.shards import read_manifest, read_split
     from preprocessing.sources import EMBEDDED
-    from results.grid import draw_grid, pairs, swap_channels, triples
-    from results.predict import load_colorizer
-    from results.weights import shipped_names
+    from results.drawing.grid import draw_grid, pairs, swap_channels, triples
+    from results.prediction.predict import load_colorizer
+    from results.prediction.weights import shipped_names
 
     suffix = f"-{source}" * (source != EMBEDDED)
     for side in map(int, read_manifest(source)["resolutions"]):
@@ -72,8 +72,8 @@ def draw_source(source, folder, as_published):
 def draw_ranked(test, colorizer, path):
     """Draw the best, median and worst photographs of a test split."""
     from preprocessing.lab import cie_ab
-    from results.grid import draw_grid, triples
-    from results.ranking import best_median_worst
+    from results.drawing.grid import draw_grid, triples
+    from results.scoring.ranking import best_median_worst
 
     count = min(RANKED, len(test.L) // 4)
     if not count:
@@ -87,7 +87,7 @@ def draw_ranked(test, colorizer, path):
 def draw_vivid(test, l2, rebalanced, path):
     """Draw gray | truth | L2 | rebalanced."""
     from preprocessing.lab import cie_ab, lab_to_bgr
-    from results.grid import draw_grid, triples
+    from results.drawing.grid import draw_grid, triples
 
     L = test.L[:PHOTOGRAPHS]
     columns = triples(L, cie_ab(test.ab[:PHOTOGRAPHS]), l2.predict_ab(L))
@@ -102,9 +102,9 @@ def draw_possible(test, colorizer, path):
     import numpy as np
 
     from preprocessing.lab import cie_ab, lab_to_bgr
-    from results.decode import entropy, sample
-    from results.grid import draw_grid
-    from results.vibrance import with_vibrance
+    from results.drawing.grid import draw_grid
+    from results.prediction.decode import entropy, sample
+    from results.prediction.vibrance import with_vibrance
 
     def shown(ab):
         return lab_to_bgr(L, with_vibrance(L, np.array(ab), colorizer.vibrance))

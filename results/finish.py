@@ -4,11 +4,11 @@ from pathlib import Path
 
 from preprocessing.lab import cie_ab
 from preprocessing.shards import read_manifest, read_split
-from results.choose import choose_on_val
-from results.curve import write_curve
-from results.grid import draw_grid, triples
-from results.predict import colorizer_from
-from results.weights import LOCAL, SHIPPED, Weights, describe, load_weights, save_weights
+from results.drawing.curve import write_curve
+from results.drawing.grid import draw_grid, triples
+from results.prediction.predict import colorizer_from
+from results.prediction.weights import LOCAL, SHIPPED, Weights, describe, load_weights, save_weights
+from results.scoring.choose import choose_on_val
 
 GRID_PHOTOGRAPHS = 8
 
@@ -21,7 +21,7 @@ def finish(name, trained, config, source, framework, out=None, legs=(), root="sh
     trained : preprocessing.options.TrainedNetwork
     config : the resolved configuration; its `network` and `resolution` name the network
     out : path of the weights file, by default under results/local/, never over shipped weights
-    legs : what came before the training, as results.weights.load_init gives it
+    legs : what came before the training, as results.prediction.weights.load_init gives it
     """
     path = Path(out) if out else LOCAL / f"{name}.h5"
     manifest = read_manifest(source, root)

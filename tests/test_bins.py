@@ -19,7 +19,7 @@ from preprocessing.ab_bins import (
     weighted_targets,
 )
 from preprocessing.lab import bgr_to_lab, cie_ab
-from results.decode import adjustment, anneal, entropy, mean_colour, sample, softmax, upsample
+from results.prediction.decode import adjustment, anneal, entropy, mean_colour, sample, softmax, upsample
 from tf_raw.config import SevenLayerArguments
 from tf_raw.losses import bins_loss
 from tf_raw.network import BinsNetwork

@@ -4,11 +4,11 @@ import signal
 import time
 
 import cv2
-import numpy as np
 import pytest
 from conftest import photograph_file, run_script, start_script
 
-from preprocessing.build import build_shards, centre_square, random_crops, resolutions_of
+from preprocessing.build import build_shards, resolutions_of
+from preprocessing.crops import centre_square
 from preprocessing.files import UserError
 from preprocessing.lab import bgr_to_lab
 from preprocessing.shards import list_shards, read_manifest, read_split
@@ -22,28 +22,6 @@ def make_photos(folder, count, **size):
     for index in range(count):
         photograph_file(folder / f"{index}.png", index, **size)
     return folder
-
-
-def test_centre_square_is_the_short_side_resized_and_its_centre():
-    image = np.random.default_rng(0).integers(0, 256, (100, 160, 3), np.uint8)
-    resized = cv2.resize(image, (102, 64), interpolation=cv2.INTER_AREA)
-    assert (centre_square(image, 64) == resized[:, 19:83]).all()
-    assert centre_square(image, 101) is None
-    assert centre_square(image, 100).shape == (100, 100, 3)
-
-
-def test_crops_lie_where_their_names_say_and_come_out_the_same_each_time():
-    image = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
-    crops = random_crops(image, 32, 20, "a.png")
-    for (name, crop), (again, same) in zip(crops, random_crops(image, 32, 20, "a.png"), strict=True):
-        x, y, width = map(int, name.partition("#")[2].split(","))
-        assert name == again
-        assert (crop == same).all()
-        assert 32 <= width <= 90
-        square = image[y : y + width, x : x + width]
-        assert square.shape == (width, width, 3)
-        assert (crop == cv2.resize(square, (32, 32), interpolation=cv2.INTER_AREA)).all()
-    assert len({name for name, _ in crops}) > 15
 
 
 def test_shards_hold_what_the_photographs_say(tmp_path):

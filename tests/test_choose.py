@@ -4,12 +4,12 @@ import pytest
 from preprocessing.ab_bins import bin_centres, nearest_bin
 from preprocessing.lab import bgr_to_lab, cie_ab
 from preprocessing.shards import Shard
-from results.choose import TEMPERATURES, UNDONE, WANTED, choose_on_val, match_colorfulness, ratio
-from results.decode import PAPER
-from results.metrics import auc_of_pixels, inverse_prior
-from results.predict import colorizer_from
-from results.vibrance import with_vibrance
-from results.weights import Weights
+from results.prediction.decode import PAPER
+from results.prediction.predict import colorizer_from
+from results.prediction.vibrance import with_vibrance
+from results.prediction.weights import Weights
+from results.scoring.choose import TEMPERATURES, UNDONE, WANTED, choose_on_val, match_colorfulness, ratio
+from results.scoring.metrics import auc_of_pixels, inverse_prior
 from tf_raw.build import build_network
 
 RANDOM = np.random.default_rng(0)

@@ -1,7 +1,6 @@
 """Your own photographs: every kind of file, where the results go, and what a full-size picture keeps."""
 
 import io
-import json
 import subprocess
 import sys
 import time
@@ -14,14 +13,14 @@ from conftest import photograph_file, run_script
 from PIL import Image
 
 from preprocessing.lab import bgr_to_lab
-from results import full_size
-from results.colorize import colorize, colour_photographs
-from results.full_size import at_full_size, guided_coefficients, join, network_size
-from results.jobs import Job, _is_ours
-from results.photograph import UnreadableFile, read_photograph
-from results.weights import SHIPPED
+from preprocessing.photograph import UnreadableFile, read_photograph
+from results.colorize import colorize, full_size
+from results.colorize.command import colour_photographs
+from results.colorize.full_size import at_full_size, guided_coefficients, join, network_size
+from results.colorize.jobs import Job, _is_ours
+from results.prediction.weights import SHIPPED
 
-SCRIPT = "results/colorize.py"
+SCRIPT = "results/colorize/command.py"
 RANDOM = np.random.default_rng(0)
 
 
@@ -132,14 +131,6 @@ def test_strips_are_the_picture_enlarged_at_once(monkeypatch):
     assert np.abs(join(L, ab).astype(int) - at_once).max() <= 4
 
 
-def test_the_ways_to_show_a_photograph_are_measured(tmp_path):
-    process = run_script("results/ways.py", "--weights", "l2_32", cwd=tmp_path)
-    assert process.returncode == 0, process.stderr
-    table = json.loads((tmp_path / "results/local/ways.json").read_text())
-    assert len(table["mse"]) == 14
-    assert all(0 < mse < 5000 for mse in table["mse"].values())
-
-
 def test_files_folders_patterns_and_what_is_written(tmp_path):
     for name in ("a.png", "album/b.png", "album/deep/c.png"):
         photograph_file(tmp_path / name, len(name))
@@ -186,14 +177,14 @@ def test_one_large_picture_at_a_time(tmp_path, picture, monkeypatch):
         time.sleep(0.2)
         at_work.remove(job.source)
 
-    monkeypatch.setattr("results.colorize._colour_and_write", slow)
+    monkeypatch.setattr("results.colorize.command._colour_and_write", slow)
     monkeypatch.setattr("os.cpu_count", lambda: 4)
     files = [tmp_path / f"{number}.png" for number in range(4)]
     for file in files:
         saved(file, picture)
     together = {}
     for limit in (picture.size, 1):
-        monkeypatch.setattr("results.colorize.LARGE_PIXELS", limit)
+        monkeypatch.setattr("results.colorize.command.LARGE_PIXELS", limit)
         most.clear()
         assert colour_photographs([Job(file, {}) for file in files], None, None) == 0
         together[limit] = max(most)

@@ -1,6 +1,6 @@
 import cv2
 
-from results.curve import write_curve
+from results.drawing.curve import write_curve
 
 
 def test_a_curve_is_written_as_numbers_and_as_a_picture(tmp_path):

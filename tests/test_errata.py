@@ -10,14 +10,14 @@ from conftest import REPOSITORY, run_script
 
 from preprocessing.lab import cie_ab, lab_to_bgr
 from preprocessing.shards import Shard, read_split
-from results import faults_of_networks
-from results.errata import demonstration
-from results.evaluate import mean_squared_error
-from results.faults_of_data import _channels_swapped, _clean_splits, _leaky_splits, framed_pictures, hunter_lab
-from results.faults_of_networks import nearest_on_simplex
-from results.predict import colorizer_from, load_colorizer
-from results.table1 import CHOSEN, CONFIGURATIONS, REPORT, SEEDS, configuration
-from results.weights import Weights, find_weights, load_weights
+from results.prediction.predict import colorizer_from, load_colorizer
+from results.prediction.weights import Weights, find_weights, load_weights
+from results.scoring.evaluate import mean_squared_error
+from results.studies import faults_of_networks
+from results.studies.errata import demonstration
+from results.studies.faults_of_data import _channels_swapped, _clean_splits, _leaky_splits, framed_pictures, hunter_lab
+from results.studies.faults_of_networks import nearest_on_simplex
+from results.studies.table1 import CHOSEN, CONFIGURATIONS, REPORT, SEEDS, configuration
 
 PUBLISHED = REPOSITORY.parent / "shared/reference/result32.png"
 
@@ -26,7 +26,7 @@ PUBLISHED = REPOSITORY.parent / "shared/reference/result32.png"
 def folder(tmp_path_factory):
     """Where shards of the embedded photographs are, and table 1 and the errata were made by their commands."""
     folder = tmp_path_factory.mktemp("errata")
-    for script in ("preprocessing/02_build_shards.py", "results/table1.py", "results/errata.py"):
+    for script in ("preprocessing/02_build_shards.py", "results/studies/table1.py", "results/studies/errata.py"):
         process = run_script(script, cwd=folder)
         assert process.returncode == (2 if "errata" in script else 0), process.stderr
     assert process.stderr.splitlines()[-1].startswith("errata.py: error: not measured: 9 (the inverted gray")
@@ -102,7 +102,7 @@ def test_what_does_not_depend_on_training_comes_out_as_the_original_is(folder):
 
 def test_what_is_measured_is_not_measured_again(folder):
     before = {name: (folder / f"results/local/{name}.json").read_bytes() for name in ("table1", "errata")}
-    for script in ("results/table1.py", "results/errata.py"):
+    for script in ("results/studies/table1.py", "results/studies/errata.py"):
         process = run_script(script, cwd=folder)
         assert "images to train on" not in process.stdout
     assert {name: (folder / f"results/local/{name}.json").read_bytes() for name in before} == before
@@ -117,9 +117,9 @@ def test_a_table_that_was_stopped_goes_on(folder, tmp_path):
     (tmp_path / "results/local").mkdir(parents=True)
     (tmp_path / "results/local/table1.json").write_text(json.dumps(table))
     (tmp_path / "results/local/errata.json").write_text(json.dumps(errata))
-    process = run_script("results/errata.py", cwd=tmp_path)
+    process = run_script("results/studies/errata.py", cwd=tmp_path)
     assert "13 (results/local/table1.json is not finished" in process.stderr
-    process = run_script("results/table1.py", cwd=tmp_path)
+    process = run_script("results/studies/table1.py", cwd=tmp_path)
     assert process.stdout.count("seed") == 1
     again = json.loads((tmp_path / "results/local/table1.json").read_text())
     assert [(run["configuration"], run["seed"]) for run in again["runs"]] == [
@@ -129,7 +129,7 @@ def test_a_table_that_was_stopped_goes_on(folder, tmp_path):
 
 
 def test_the_table_has_five_configurations_of_one_difference_each():
-    from results.table1 import Size
+    from results.studies.table1 import Size
 
     configs = {name: configuration(name, SEEDS[0], Size()).to_dict() for name in CONFIGURATIONS}
     chosen = configs[CHOSEN]
@@ -200,8 +200,8 @@ def test_framed_pictures_are_found_row_by_row():
 
 @pytest.mark.skipif(not PUBLISHED.exists(), reason="the original's figures are not on this machine")
 def test_the_published_gray_is_inverted():
-    from results.errata import Study
-    from results.faults_of_data import inverted_gray
+    from results.studies.errata import Study
+    from results.studies.faults_of_data import inverted_gray
 
     measured = inverted_gray(Study("", "", PUBLISHED))
     assert measured["rows"] == 7

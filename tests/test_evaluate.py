@@ -7,8 +7,8 @@ from preprocessing.ab_bins import bin_counts, code_counts
 from preprocessing.files import UserError
 from preprocessing.lab import cie_ab
 from preprocessing.shards import Shard
-from results.baselines import collection_of, constant, gray, random_colours
-from results.evaluate import merge_rows, paired, score
+from results.scoring.baselines import collection_of, constant, gray, random_colours
+from results.scoring.evaluate import merge_rows, paired, score
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ import pytest
 from conftest import photograph_file, run_script
 from skimage import data
 
-from results import film
-from results.film import colour_film, read_frames, steady
-from results.flicker import measure
-from results.photograph import UnreadableFile
-from results.predict import load_colorizer
+from preprocessing.photograph import UnreadableFile
+from results.colorize import film
+from results.colorize.film import colour_film, read_frames, steady
+from results.prediction.predict import load_colorizer
+from results.studies.flicker import measure
 
-SCRIPT = "results/colorize.py"
+SCRIPT = "results/colorize/command.py"
 FRAMES, HEIGHT, WIDTH = 20, 72, 96
 needs_ffmpeg = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
 
@@ -97,11 +97,11 @@ def test_steadied_colours_flicker_less_and_cost_no_error(colorizer):
 
 def test_films_are_measured_from_the_command_line(tmp_path):
     write(tmp_path / "cat.mp4", panned(4))
-    assert run_script("results/flicker.py", "cat.mp4", cwd=tmp_path).returncode == 0
+    assert run_script("results/studies/flicker.py", "cat.mp4", cwd=tmp_path).returncode == 0
     (film,) = json.loads((tmp_path / "results/flicker.json").read_text())["films"]
     assert (film["film"], film["frames"]) == ("cat.mp4", 4)
     (tmp_path / "text.mp4").write_text("hello")
-    refused = run_script("results/flicker.py", "text.mp4", cwd=tmp_path)
+    refused = run_script("results/studies/flicker.py", "text.mp4", cwd=tmp_path)
     assert refused.returncode == 2
     assert "text.mp4 is no film" in refused.stderr
 

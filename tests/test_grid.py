@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from results.grid import CELL_PX, draw_grid, pairs, swap_channels, triples
+from results.drawing.grid import CELL_PX, draw_grid, pairs, swap_channels, triples
 
 RED_LAB = (np.uint8(136), (80.1, 67.2))  # of pure sRGB red
 

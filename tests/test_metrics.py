@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from results.metrics import (
+from results.scoring.metrics import (
     auc_of_pixels,
     bootstrap_interval,
     colorfulness,

@@ -1,6 +1,6 @@
 import numpy as np
 
-from results.ranking import best_median_worst
+from results.scoring.ranking import best_median_worst
 
 
 def test_photographs_are_ranked_by_their_gain_over_gray():

@@ -63,9 +63,9 @@ def test_the_schematic_is_drawn_from_the_networks_own_layers():
 
 
 def test_the_published_table_is_that_of_the_code():
-    from results.table1 import REPORT
+    from results.studies.table1 import REPORT
 
-    assert literal("results/table1.py:REPORT") == REPORT
+    assert literal("results/studies/table1.py:REPORT") == REPORT
 
 
 @pytest.fixture(scope="module")

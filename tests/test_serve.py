@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from conftest import photograph_file
 
-from results import serve
-from results.predict import load_colorizer
-from results.weights import Weights, save_weights
+from results.colorize import serve
+from results.prediction.predict import load_colorizer
+from results.prediction.weights import Weights, save_weights
 from tf_raw.network import BinsNetwork, SevenLayerNetwork
 
 pytest.importorskip("gradio", reason="the extra `web` is not installed")

@@ -2,7 +2,7 @@ import json
 
 from conftest import REPOSITORY
 
-from results.tables import tables
+from results.scoring.tables import tables
 
 
 def test_the_readmes_tables_are_those_of_the_evaluation_and_of_the_weights(monkeypatch):

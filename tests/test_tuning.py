@@ -16,7 +16,7 @@ from preprocessing.build import build_shards
 from preprocessing.files import UserError
 from preprocessing.options import TrainedNetwork
 from preprocessing.sources import EMBEDDED_TRAINING, open_embedded
-from results.tuning import _seconds
+from results.studies.tuning import _seconds
 
 optuna = pytest.importorskip("optuna", reason="Optuna is not installed (extra `tune`)")
 tuning = pytest.importorskip("keras_port.tuning")

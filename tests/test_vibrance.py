@@ -1,7 +1,7 @@
 import numpy as np
 
 from preprocessing.lab import bgr_to_lab, cie_ab, lab_to_bgr
-from results.vibrance import in_gamut, most_chroma, with_vibrance
+from results.prediction.vibrance import in_gamut, most_chroma, with_vibrance
 
 RANDOM = np.random.default_rng(0)
 

@@ -11,8 +11,8 @@ from conftest import run_script
 from preprocessing.ab_bins import bin_centres
 from preprocessing.build import build_shards
 from preprocessing.sources import EMBEDDED_TRAINING, open_embedded
-from results.predict import colorizer_from
-from results.weights import Weights, save_weights
+from results.prediction.predict import colorizer_from
+from results.prediction.weights import Weights, save_weights
 from tf_raw.build import build_network
 
 figures = importlib.import_module("results.08_make_figures")
@@ -38,10 +38,10 @@ def bins_file(tmp_path_factory):
 
 
 def test_vivid_and_possible_grids_have_their_columns(tmp_path, bins_file, monkeypatch):
-    from results.predict import load_colorizer
+    from results.prediction.predict import load_colorizer
 
     drawn = {}
-    monkeypatch.setattr("results.grid.draw_grid", lambda columns, path: drawn.setdefault(path.name, columns))
+    monkeypatch.setattr("results.drawing.grid.draw_grid", lambda columns, path: drawn.setdefault(path.name, columns))
     random = np.random.default_rng(0)
     test = type("Test", (), {})()
     test.L = random.integers(0, 256, (2, 64, 64, 1), np.uint8)
@@ -58,7 +58,7 @@ def test_vivid_and_possible_grids_have_their_columns(tmp_path, bins_file, monkey
 
 
 def test_a_bins_network_is_scored_as_its_paper_reads_it_and_as_chosen(bins_file):
-    from results.predict import load_colorizer
+    from results.prediction.predict import load_colorizer
 
     bins = load_colorizer(bins_file).decoded_by(temperature=0.1, rebalancing_undone=0.5)
     L = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 1), np.uint8)
@@ -71,7 +71,7 @@ def test_a_bins_network_is_scored_as_its_paper_reads_it_and_as_chosen(bins_file)
 
 def test_the_trade_off_goes_from_faded_to_vivid(tmp_path, bins_file):
     build_shards(open_embedded(EMBEDDED_TRAINING), [64], crops=2, root=tmp_path / "shards")
-    process = run_script("results/tradeoff.py", "--weights", "l2_64", bins_file, cwd=tmp_path)
+    process = run_script("results/studies/tradeoff.py", "--weights", "l2_64", bins_file, cwd=tmp_path)
     assert process.returncode == 0, process.stderr
     curves = json.loads((tmp_path / "results/local/tradeoff.json").read_text())["curves"]
     assert list(curves) == [
@@ -86,13 +86,13 @@ def test_the_trade_off_goes_from_faded_to_vivid(tmp_path, bins_file):
 
 
 def test_a_network_of_another_size_is_refused(tmp_path):
-    process = run_script("results/tradeoff.py", "--weights", "l2_32", cwd=tmp_path)
+    process = run_script("results/studies/tradeoff.py", "--weights", "l2_32", cwd=tmp_path)
     assert process.returncode == 2
     assert "64 px" in process.stderr.splitlines()[-1]
 
 
 def test_a_bins_network_that_was_saved_predicts_as_before(bins_file):
-    from results.weights import load_weights
+    from results.prediction.weights import load_weights
 
     weights = load_weights(bins_file)
     L = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 1), np.uint8)

@@ -4,7 +4,7 @@ import pytest
 
 from preprocessing.files import UserError
 from results.predict import load_colorizer
-from results.weights import SHIPPED, Weights, check_fit, load_init, load_weights, save_weights, shipped_names
+from results.prediction.weights import SHIPPED, Weights, check_fit, load_init, load_weights, save_weights, shipped_names
 from tf_raw.config import SevenLayerArguments
 from tf_raw.network import SevenLayerNetwork
 

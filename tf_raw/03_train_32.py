@@ -13,7 +13,7 @@ def main():
     options = parse_options(__doc__, resolution=32)
 
     from results.finish import finish
-    from results.weights import load_init
+    from results.prediction.weights import load_init
     from tf_raw.build import build_network
     from tf_raw.training import train
 

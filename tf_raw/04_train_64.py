@@ -14,7 +14,7 @@ def main():
     options = parse_options(__doc__, resolution=64)
 
     from results.finish import finish
-    from results.weights import load_init
+    from results.prediction.weights import load_init
     from tf_raw.build import build_network
     from tf_raw.training import train
 

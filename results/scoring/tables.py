@@ -1,11 +1,11 @@
-"""The README's tables, from `evaluation.json` and the shipped weights: `python results/tables.py` writes them there."""
+"""The README's tables, from `evaluation.json` and the shipped weights: `python results/scoring/tables.py` writes them there."""
 
 import json
 from pathlib import Path
 
 from preprocessing.files import UserError, write_atomically
 from preprocessing.front_door import run
-from results.weights import find_weights, load_weights, shipped_names
+from results.prediction.weights import find_weights, load_weights, shipped_names
 
 END = "<!-- end of table -->"
 COLUMNS = {

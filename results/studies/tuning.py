@@ -6,9 +6,9 @@ import warnings
 from matplotlib.figure import Figure
 
 from preprocessing.files import write_atomically
-from results.curve import TRAIN_COLOUR, VAL_COLOUR
-from results.figure import write_figure
-from results.weights import this_machine
+from results.drawing.curve import TRAIN_COLOUR, VAL_COLOUR
+from results.drawing.figure import write_figure
+from results.prediction.weights import this_machine
 
 PARAMETERS = {
     "kernel": "kernel size",

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from preprocessing.lab import lab_to_bgr
-from results.vibrance import with_vibrance
+from results.prediction.vibrance import with_vibrance
 
 SCALES = (0.5, 0.75, 1.0)  # of the network's side, for the photograph's short side; their predictions are averaged
 LONGEST = 4  # times the short side; a longer picture is squeezed

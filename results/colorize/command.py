@@ -17,7 +17,7 @@ from pathlib import Path
 from preprocessing.files import UserError
 from preprocessing.front_door import run
 from preprocessing.options import natural, positive
-from results.jobs import STDIO, left_to_do, list_jobs
+from results.colorize.jobs import STDIO, left_to_do, list_jobs
 
 LARGE_PIXELS = 25_000_000  # a picture above is coloured while no other such is: 100 megapixels take about 2 GB
 SIDES = ("32", "64", "128")  # px, of the networks that ship
@@ -40,7 +40,7 @@ def colorize(image_bgr, model="l2_128", vibrance=None, temperature=None):
     """
     import cv2
 
-    from results.photograph import from_bgr
+    from preprocessing.photograph import from_bgr
 
     if image_bgr.ndim == 2:
         image_bgr = cv2.cvtColor(image_bgr, cv2.COLOR_GRAY2BGR)
@@ -53,7 +53,7 @@ def main():
 
 
 def _serve():
-    from results.serve import main as serve
+    from results.colorize.serve import main as serve
 
     serve(sys.argv[2:])
 
@@ -141,7 +141,7 @@ def colour_photographs(jobs, colorizer, arguments):
     """Colour photographs on all cores; how many could not be read, each named when it fails."""
     from tqdm import tqdm
 
-    from results.photograph import UnreadableFile
+    from preprocessing.photograph import UnreadableFile
 
     failed = 0
     pool = ThreadPoolExecutor(os.cpu_count())
@@ -160,7 +160,7 @@ def colour_photographs(jobs, colorizer, arguments):
 
 def colour_photograph(job, colorizer, arguments):
     """Read, colour and write one photograph."""
-    from results.photograph import UnreadableFile, pixels_of
+    from preprocessing.photograph import UnreadableFile, pixels_of
 
     try:
         data = sys.stdin.buffer.read() if job.source == STDIO else job.source.read_bytes()
@@ -172,7 +172,7 @@ def colour_photograph(job, colorizer, arguments):
 
 def _colour_and_write(data, job, colorizer, arguments):
     from preprocessing.files import write_atomically
-    from results.photograph import png, read_photograph
+    from preprocessing.photograph import png, read_photograph
 
     photograph = read_photograph(data)
     pictures = pictures_of(photograph, colorizer, arguments)
@@ -191,8 +191,8 @@ def colour_films(jobs, colorizer, arguments):
 
     if not jobs:
         return 0
-    from results.film import colour_film
-    from results.photograph import UnreadableFile
+    from preprocessing.photograph import UnreadableFile
+    from results.colorize.film import colour_film
 
     failed = 0
     for job in jobs:
@@ -212,7 +212,7 @@ def pictures_of(photograph, colorizer, arguments):
     """What is to be drawn of a photograph, by name: (H, W, 3) uint8 BGR each."""
     import numpy as np
 
-    from results.full_size import gray_picture
+    from results.colorize.full_size import gray_picture
 
     L = photograph.L
     pictures = {"colorized": _coloured(L, colorizer, arguments.vibrance, arguments.temperature)}
@@ -227,8 +227,8 @@ def _distribution_pictures(L, colorizer, arguments):
     import cv2
     import numpy as np
 
-    from results.decode import entropy, sample
-    from results.full_size import join, network_size
+    from results.colorize.full_size import join, network_size
+    from results.prediction.decode import entropy, sample
 
     height, width = network_size(*L.shape[:2], colorizer.resolution)
     seen = cv2.resize(L, (width, height), interpolation=cv2.INTER_AREA)[..., None]
@@ -247,13 +247,13 @@ def _distribution_pictures(L, colorizer, arguments):
 
 @functools.cache
 def _colorizer(name):
-    from results.predict import load_colorizer
+    from results.prediction.predict import load_colorizer
 
     return load_colorizer(name)
 
 
 def _coloured(L, colorizer, vibrance, temperature):
-    from results.full_size import join, predict_small
+    from results.colorize.full_size import join, predict_small
 
     small = predict_small(L[None], lambda seen: colorizer.predict_ab(seen, temperature), colorizer.resolution)
     return join(L, small[0], colorizer.vibrance if vibrance is None else vibrance)

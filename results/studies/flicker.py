@@ -1,7 +1,7 @@
 """`make flicker FILMS=...`: how much a film's colours change from frame to frame, and what steadying them costs.
 
 In:  colour films (first 60 frames of each), and the shipped l2_128.
-Out: results/flicker.json; for each film, of its own colours and of ours with and without `results/film.py:steady`, the mean
+Out: results/flicker.json; for each film, of its own colours and of ours with and without `results/colorize/film.py:steady`, the mean
      change of chroma along the motion, and the mean squared error in ab against the film.
 """
 
@@ -24,7 +24,7 @@ def main():
     arguments = parser.parse_args()
 
     from preprocessing.files import UserError, write_atomically
-    from results.predict import load_colorizer
+    from results.prediction.predict import load_colorizer
 
     colorizer = load_colorizer("l2_128")
     started = time.monotonic()
@@ -44,7 +44,7 @@ def first_frames(path):
     """The first frames of a film, (H, W, 3) uint8 BGR each; none of what OpenCV cannot read."""
     import cv2
 
-    from results.film import read_frames
+    from results.colorize.film import read_frames
 
     return list(islice(read_frames(cv2.VideoCapture(str(path))), FRAMES))
 
@@ -53,7 +53,7 @@ def measure(frames, colorizer):
     """The numbers of one film, by name."""
     import numpy as np
 
-    from results.film import coloured
+    from results.colorize.film import coloured
 
     L, truth = _lab(frames)
     numbers = {"own_change": change_of_chroma(L, truth)}
@@ -70,7 +70,7 @@ def _lab(frames):
     import numpy as np
 
     from preprocessing.lab import bgr_to_lab, cie_ab
-    from results.full_size import network_size
+    from results.colorize.full_size import network_size
 
     height, width = network_size(*frames[0].shape[:2], SIDE)
     small = [cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA) for frame in frames]
@@ -88,7 +88,7 @@ def change_of_chroma(L, ab):
     """
     import numpy as np
 
-    from results.film import carried
+    from results.colorize.film import carried
 
     changes = []
     for (L_before, ab_before), (L_now, ab_now) in pairwise(zip(L, ab, strict=True)):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from preprocessing.lab import cie_ab
-from results.metrics import squared_error
+from results.scoring.metrics import squared_error
 
 
 def best_median_worst(L, ab_code, predict, count):

@@ -14,10 +14,10 @@ from preprocessing.derived import first_photographs, write_source
 from preprocessing.lab import AB_ZERO, cie_ab
 from preprocessing.options import run_settings
 from preprocessing.shards import read_manifest, read_split
-from results.baselines import constant, gray
-from results.evaluate import mean_squared_error
-from results.predict import colorizer_of, load_colorizer
-from results.weights import find_weights, load_weights
+from results.prediction.predict import colorizer_of, load_colorizer
+from results.prediction.weights import find_weights, load_weights
+from results.scoring.baselines import constant, gray
+from results.scoring.evaluate import mean_squared_error
 from tf_raw.as_coded import ConvNetAsCoded, DenseNetAsCoded
 from tf_raw.build import build_network
 from tf_raw.config import NETWORKS, TrainingConfig

@@ -28,7 +28,7 @@ def main():
 
     from preprocessing.files import UserError, write_atomically
     from preprocessing.sources import EMBEDDED_TRAINING, source_name
-    from results.predict import load_colorizers
+    from results.prediction.predict import load_colorizers
 
     source = source_name(arguments.data) if arguments.data else EMBEDDED_TRAINING
     out = Path("results" if arguments.data else "results/local")
@@ -52,8 +52,8 @@ def curve_of(colorizer, key, source):
     import numpy as np
 
     from preprocessing.shards import Shard, read_manifest, read_split
-    from results.decode import PAPER
-    from results.evaluate import score
+    from results.prediction.decode import PAPER
+    from results.scoring.evaluate import score
 
     val = read_split(source, SIDE, "val")
     rows = np.unique(np.linspace(0, len(val.L) - 1, PHOTOGRAPHS).astype(int))
@@ -75,7 +75,7 @@ def draw(table, path):
     """AuC and rebalanced AuC against colourfulness, each point with its temperature or vibrance."""
     from matplotlib.figure import Figure
 
-    from results.figure import write_figure
+    from results.drawing.figure import write_figure
 
     figure = Figure(figsize=(8, 3.6), dpi=200, layout="constrained")
     for place, key, label in zip(

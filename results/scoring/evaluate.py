@@ -10,7 +10,7 @@ from preprocessing.batches import in_order
 from preprocessing.files import UserError, write_atomically
 from preprocessing.lab import cie_ab, lab_to_bgr
 from preprocessing.splits import photo_of
-from results.metrics import (
+from results.scoring.metrics import (
     auc_of_pixels,
     bootstrap_interval,
     colorfulness,

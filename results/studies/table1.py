@@ -82,7 +82,7 @@ def train_all(source, size):
     """Train what the table at `size.out` lacks, write it after each run, and return it."""
     from preprocessing.files import write_atomically
     from preprocessing.shards import read_manifest
-    from results.evaluate import read_json
+    from results.scoring.evaluate import read_json
 
     head = {
         "data": source,
@@ -106,9 +106,9 @@ def train_all(source, size):
 def train_one(name, seed, source, size):
     """Train one configuration with one seed and score it on test."""
     from preprocessing.shards import read_split
-    from results.evaluate import mean_squared_error
-    from results.predict import colorizer_of
-    from results.weights import this_machine
+    from results.prediction.predict import colorizer_of
+    from results.prediction.weights import this_machine
+    from results.scoring.evaluate import mean_squared_error
     from tf_raw.training import train
 
     config = configuration(name, seed, size)
@@ -137,7 +137,7 @@ def draw(table, path):
     """The report's eight columns beside ours: a ring is theirs, dots are our seeds, a line is their mean."""
     from matplotlib.figure import Figure
 
-    from results.figure import write_figure
+    from results.drawing.figure import write_figure
 
     figure = Figure(figsize=(7, 3.4), dpi=200, layout="constrained")
     axes = figure.add_subplot()

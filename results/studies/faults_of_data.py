@@ -18,10 +18,10 @@ from preprocessing.files import UserError
 from preprocessing.lab import bgr_to_lab, cie_ab, lab_to_bgr
 from preprocessing.shards import Shard, read_split
 from preprocessing.sources import EMBEDDED
-from results.evaluate import mean_squared_error
-from results.grid import draw_grid
-from results.metrics import squared_error
-from results.predict import colorizer_of
+from results.drawing.grid import draw_grid
+from results.prediction.predict import colorizer_of
+from results.scoring.evaluate import mean_squared_error
+from results.scoring.metrics import squared_error
 from tf_raw.config import TrainingConfig
 from tf_raw.training import train
 

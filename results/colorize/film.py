@@ -12,8 +12,8 @@ import numpy as np
 
 from preprocessing.files import UserError
 from preprocessing.lab import bgr_to_lab
-from results.full_size import gray_picture, join, predict_small
-from results.photograph import UnreadableFile
+from preprocessing.photograph import UnreadableFile
+from results.colorize.full_size import gray_picture, join, predict_small
 
 BATCH = 16  # frames that go through the network together
 KEPT = 0.9  # share of the last frame's colours where the picture is the same

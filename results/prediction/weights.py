@@ -13,7 +13,7 @@ import numpy as np
 
 from preprocessing.files import UserError, write_atomically
 
-SHIPPED = Path(__file__).parent / "weights"
+SHIPPED = Path(__file__).parent.parent / "weights"
 LOCAL = Path("results/local/weights")  # where training writes unless told otherwise
 
 MOST_BYTES = 10_000_000  # of a file in the repository: kernels of larger networks are stored in half precision
@@ -38,9 +38,7 @@ def in_half(arrays):
 
 def in_single(arrays):
     """Arrays as networks take them: float32 of what a file holds in half precision."""
-    return {
-        name: array.astype(np.float32) if array.dtype == np.float16 else array for name, array in arrays.items()
-    }
+    return {name: array.astype(np.float32) if array.dtype == np.float16 else array for name, array in arrays.items()}
 
 
 def save_weights(path, weights):

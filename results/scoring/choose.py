@@ -6,8 +6,8 @@ import numpy as np
 
 from preprocessing.ab_bins import nearest_bin
 from preprocessing.lab import cie_ab, lab_to_bgr
-from results.metrics import auc_of_pixels, colorfulness, inverse_prior
-from results.vibrance import with_vibrance
+from results.prediction.vibrance import with_vibrance
+from results.scoring.metrics import auc_of_pixels, colorfulness, inverse_prior
 
 PIXELS = 2_000_000  # of val, in photographs evenly spread: 1,953 at 32 px, 488 at 64, 122 at 128
 MOST_VIBRANCE = 8.0
@@ -18,7 +18,7 @@ WANTED = 0.9  # colourfulness of a bins network's predictions over that of truth
 
 
 def choose_on_val(colorizer, val):
-    """The attributes to keep with the weights: {"vibrance": v}, and for a bins network what else results.decode.PAPER names.
+    """The attributes to keep with the weights: {"vibrance": v}, and for a bins network what else results.prediction.decode.PAPER names.
 
     An L2 network's predictions get the colourfulness of the truth. A bins network's get WANTED of it, which can be had in
     many ways; kept is the one of highest rebalanced AuC among those whose AuC is no lower than gray's (or the one of

@@ -17,10 +17,10 @@ import numpy as np
 from preprocessing.embedded import embedded_files
 from preprocessing.files import UserError
 from preprocessing.options import natural
-from results.full_size import gray_picture, join, merged, views
-from results.photograph import Photograph, UnreadableFile, png, read_photograph
-from results.predict import load_colorizer
-from results.weights import SHIPPED
+from preprocessing.photograph import Photograph, UnreadableFile, png, read_photograph
+from results.colorize.full_size import gray_picture, join, merged, views
+from results.prediction.predict import load_colorizer
+from results.prediction.weights import SHIPPED
 
 MOST_MEGABYTES = 50  # of an upload
 MOST_PIXELS = 50_000_000

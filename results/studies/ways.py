@@ -1,7 +1,7 @@
 """`make ways`: how a network should be shown a photograph of any size, and its ab brought back to that size.
 
 In:  photographs at their full size that the network was not trained on (`--data`), and weights (default: the shipped l2_128).
-Out: results/ways.json, the mean squared error in ab at full size of each way; `results/full_size.py` takes the best.
+Out: results/ways.json, the mean squared error in ab at full size of each way; `results/colorize/full_size.py` takes the best.
 """
 
 import argparse
@@ -22,7 +22,7 @@ def main():
 
     from preprocessing.files import write_atomically
     from preprocessing.sources import EMBEDDED, open_embedded, open_source, read_image
-    from results.predict import load_colorizer
+    from results.prediction.predict import load_colorizer
 
     source = open_source(arguments.data) if arguments.data else open_embedded(EMBEDDED)
     out = Path("results" if arguments.data else "results/local") / "ways.json"
@@ -47,7 +47,7 @@ def errors_of(image_bgr, colorizer):
     import numpy as np
 
     from preprocessing.lab import bgr_to_lab, cie_ab
-    from results.full_size import ab_at_full_size
+    from results.colorize.full_size import ab_at_full_size
 
     L, ab_code = bgr_to_lab(image_bgr)
     truth = cie_ab(ab_code)
@@ -63,7 +63,7 @@ def ways(L, colorizer):
     """Yield (way, ab as (h, w, 2) float32) for each way to show (H, W, 1) uint8 L to a network of side S."""
     import cv2
 
-    from results.full_size import merged, network_size, views
+    from results.colorize.full_size import merged, network_size, views
 
     side = colorizer.resolution
 

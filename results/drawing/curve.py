@@ -6,7 +6,7 @@ import io
 from matplotlib.figure import Figure
 
 from preprocessing.files import write_atomically
-from results.figure import write_figure
+from results.drawing.figure import write_figure
 
 UNITS = {"mse": "MSE, CIE ab units squared", "cross_entropy": "cross entropy, nats"}
 TRAIN_COLOUR, VAL_COLOUR = "#9a9a9a", "#c0392b"

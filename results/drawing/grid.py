@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from preprocessing.lab import lab_to_bgr
-from results.figure import write_figure
+from results.drawing.figure import write_figure
 
 DPI = 200
 CELL_PX = 256  # 32, 64 and 128 divide it: every pixel of a picture is a crisp square

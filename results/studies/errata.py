@@ -71,8 +71,8 @@ def demonstration(source, published=None):
 
 def faults():
     """(what is wrong, what was claimed, the function that measures it), in the order of ORIGINAL.md."""
-    from results import faults_of_data as data
-    from results import faults_of_networks as networks
+    from results.studies import faults_of_data as data
+    from results.studies import faults_of_networks as networks
 
     return (
         ("Train and test leak", "10% of the images were held out for the test", data.mirror_leak),
@@ -98,7 +98,7 @@ def faults():
 def table1_noise(study):
     """The spread of one and the same network in the report's table, in ours, and what the hyperparameters change."""
     from preprocessing.shards import read_manifest
-    from results.table1 import CHOSEN, CONFIGURATIONS, REPORT, SEEDS, scores_of
+    from results.studies.table1 import CHOSEN, CONFIGURATIONS, REPORT, SEEDS, scores_of
 
     try:
         table = json.loads(study.table1.read_text())
@@ -146,8 +146,8 @@ def main():
 def measure_all(study):
     """Measure what the file at `study.out` lacks, write it after each entry, and return why some could not be."""
     from preprocessing.shards import read_manifest
-    from results.evaluate import read_json
-    from results.weights import find_weights, this_machine
+    from results.prediction.weights import find_weights, this_machine
+    from results.scoring.evaluate import read_json
 
     sources = dict.fromkeys((study.source, study.source_128))
     head = {
@@ -173,7 +173,7 @@ def measure_all(study):
             "fault": fault,
             "claimed": claimed,
             "measured": measured,
-            "shown_by": f"results/{Path(measure.__code__.co_filename).name}:{measure.__name__}",
+            "shown_by": f"results/studies/{Path(measure.__code__.co_filename).name}:{measure.__name__}",
             "seconds": round(time.monotonic() - started),
             "host": this_machine(),
         }
