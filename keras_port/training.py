@@ -77,12 +77,16 @@ def train(config, source, folder, initial=None, root="shards", callbacks=()):
 
 
 def _device():
-    """The kind of device that trained, as the backend names it."""
+    """The kind of device that trained, as the backend names it; "cpu" where it names none."""
     if keras.backend.backend() == "jax":
         import jax
 
         return jax.devices()[0].device_kind
-    return keras.distribution.list_devices()[0]
+    if keras.backend.backend() == "torch":
+        import torch
+
+        return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    return "cpu"
 
 
 def _history(log, loss, images_per_epoch):
