@@ -41,7 +41,7 @@ def evaluate_source(source, colorizers):
     """Rows for every resolution that both the source and some network have."""
     from preprocessing.shards import read_manifest, read_split
     from results.scoring.baselines import constant, gray, random_colours, source_mean
-    from results.scoring.evaluate import paired, score
+    from results.scoring.evaluate import paired, score, score_gray_files
 
     manifest = read_manifest(source)
     rows, described = [], {key: manifest[key] for key in ("fingerprint", "photographs", "crops")}
@@ -66,6 +66,7 @@ def evaluate_source(source, colorizers):
         errors = {}
         for name, (predict, parameters) in models.items():
             scores, each = score(predict, test, train["ab_bin_counts"], f"{name} at {side}")
+            scores |= score_gray_files(predict, test) if parameters else {}
             errors[name] = each["mse"]
             head = {"model": name, "data": source, "resolution": side, "split": "test"}
             to_baselines = paired(name, errors, test.id) if parameters else {}

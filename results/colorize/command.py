@@ -20,11 +20,16 @@ from preprocessing.options import natural, positive
 from results.colorize.jobs import STDIO, left_to_do, list_jobs
 
 LARGE_PIXELS = 25_000_000  # a picture above is coloured while no other such is: 100 megapixels take about 2 GB
-SIDES = ("32", "64", "128")  # px, of the networks that ship
+MODELS = (
+    "unet",
+    "32",
+    "64",
+    "128",
+)  # that ship: ours with a pretrained encoder, and the seven layers by their size in px
 _one_large = threading.Lock()
 
 
-def colorize(image_bgr, model="l2_128", vibrance=None, temperature=None):
+def colorize(image_bgr, model="unet_128", vibrance=None, temperature=None):
     """Colour a picture, whose own colours are not looked at.
 
     Parameters
@@ -92,9 +97,9 @@ def parse_arguments(words=None):
     )
     parser.add_argument(
         "--model",
-        default="128",
-        metavar="32|64|128|FILE",
-        help="the network's size in px (default: 128), or your weights",
+        default="unet",
+        metavar="unet|32|64|128|FILE",
+        help="the U-Net (default), the seven-layer network of that size in px, or your weights",
     )
     parser.add_argument(
         "--objective",
@@ -122,10 +127,12 @@ def parse_arguments(words=None):
 
 def weights_of(arguments):
     """The shipped weights, or the file, that --model and --objective mean."""
-    if arguments.model in SIDES:
+    if arguments.model == "unet":
+        return "unet_128" if arguments.objective in (None, "l2") else f"unet_{arguments.objective}_128"
+    if arguments.model in MODELS:
         return f"{arguments.objective or 'l2'}_{arguments.model}"
     if not Path(arguments.model).is_file():
-        raise UserError(f"--model {arguments.model}: no such weights file; or one of {', '.join(SIDES)}")
+        raise UserError(f"--model {arguments.model}: no such weights file; or one of {', '.join(MODELS)}")
     if arguments.objective:
         raise UserError(f"--objective is that of {arguments.model}: leave it out")
     return arguments.model

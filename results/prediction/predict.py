@@ -50,7 +50,8 @@ class Colorizer:
 
         Parameters
         ----------
-        L : ndarray of uint8, shape (N, H, W, 1); sides of `resolution`, or any others divisible by 4
+        L : ndarray of uint8, shape (N, H, W, 1); sides of `resolution`, or any others divisible by 4 (a U-Net's pictures
+            are continued by their mirror image to sides divisible by 32)
         temperature : float, optional, of the annealed mean; for a bins network only
         vibrance : float, optional; a factor of chroma, held inside the RGB gamut
 
@@ -84,10 +85,20 @@ class Colorizer:
         """ab in `units`, or distributions over the bins at the network's own size."""
         batch = self.units.lightness_from_code(L.astype(np.float32))
         sides = [batch, batch[:, :, ::-1]] if self.mirror_average else [batch]
-        outputs = [np.asarray(self._forward(side)) for side in sides]
+        outputs = [self._at_any_size(side) for side in sides]
         if self.predicts_bins:
             outputs = [softmax(logits - self._adjustment()) for logits in outputs]
         return (outputs[0] + outputs[1][:, :, ::-1]) / 2 if self.mirror_average else outputs[0]
+
+    def _at_any_size(self, batch):
+        """The network's output for sides that it does not take: continued beyond the last row and column, and cut."""
+        height, width = batch.shape[1:3]
+        multiple = 32 if self.attributes["network"].startswith("unet") else 4
+        more = [(0, 0), (0, -height % multiple), (0, -width % multiple), (0, 0)]
+        padded = np.pad(batch, more, mode="symmetric") if height % multiple or width % multiple else batch
+        output = np.asarray(self._forward(padded))
+        step = padded.shape[1] // output.shape[1]
+        return output[:, : height // step, : width // step]
 
     def _adjustment(self):
         """What is subtracted from the logits of bins, (Q,) or 0: see results.prediction.decode.adjustment."""

@@ -8,6 +8,7 @@ from tqdm import tqdm
 from preprocessing.ab_bins import nearest_bin
 from preprocessing.batches import in_order
 from preprocessing.files import UserError, write_atomically
+from preprocessing.gray_file import lightness_of_gray_files
 from preprocessing.lab import cie_ab, lab_to_bgr
 from preprocessing.splits import photo_of
 from results.scoring.metrics import (
@@ -20,6 +21,7 @@ from results.scoring.metrics import (
     ssim,
 )
 
+GRAY_FILES = {"gray_file": None, "gray_jpeg": 75}  # what else a network is shown, and the quality of its JPEG
 CHUNK = 100  # photographs scored at a time: memory stays small
 
 
@@ -67,6 +69,22 @@ def score(predict, test, bin_counts, name):
         "colorfulness_ratio": each["colour_pred"].mean() / each["colour_true"].mean(),
     }
     return {key: _plain(value) for key, value in row.items()}, {key: each[key] for key in ("mse", "auc")}
+
+
+def score_gray_files(predict, test):
+    """MSE and AuC on the same photographs as gray files would give them: {"mse_gray_file", "auc_gray_file", "mse_gray_jpeg", ...}.
+
+    A network's own test shows it L of Lab, made from the colours that it is to predict (preprocessing/gray_file.py).
+    """
+    row = {}
+    for name, quality in GRAY_FILES.items():
+        errors, aucs = [], []
+        for L, ab_code in in_order(test.L, test.ab, CHUNK):
+            ab_true, ab_pred = cie_ab(ab_code), predict(lightness_of_gray_files(L, ab_code, quality))
+            errors.append(squared_error(ab_true, ab_pred))
+            aucs.append(auc_of_pixels(ab_true, ab_pred).mean(axis=(1, 2)))
+        row |= {f"mse_{name}": np.concatenate(errors).mean(), f"auc_{name}": np.concatenate(aucs).mean()}
+    return {key: _plain(value) for key, value in row.items()}
 
 
 def paired(name, errors, ids, baselines=("mean", "source_mean")):
