@@ -171,6 +171,8 @@ def _load_tf_raw(weights, path):
 
 
 def _load_keras(weights, path):
+    import keras
+
     from keras_port.network import UNITS, assign, build_network, to_arrays
 
     name = weights.attributes["network"]
@@ -178,4 +180,8 @@ def _load_keras(weights, path):
     check_fit(weights.arrays, to_arrays(model), path)
     assign(model, weights.arrays)
     parameters = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
-    return {"parameters": parameters, "units": UNITS[name], "_forward": model.predict_on_batch}
+
+    def forward(L):  # layer by layer: predict_on_batch would build a graph for each new size, which takes seconds
+        return keras.ops.convert_to_numpy(model(L, training=False))
+
+    return {"parameters": parameters, "units": UNITS[name], "_forward": forward}
