@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
-import numpy as np
-
 from preprocessing import downsampled_imagenet
 from preprocessing.embedded import embedded_files
 from preprocessing.files import UserError
+from preprocessing.photograph import UnreadableFile, check_size, decode, read_file
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm"}
 EMBEDDED = "embedded"  # every embedded photograph is test: what shipped weights are shown on
@@ -42,10 +40,6 @@ class Source:
     name: str
     photographs: tuple[Photograph, ...]
     fingerprint: str
-
-
-class UnreadableImage(Exception):
-    """An image that is to be skipped; the text says why."""
 
 
 def source_name(paths):
@@ -178,7 +172,7 @@ def _parts(names):
 
 
 def read_image(photograph):
-    """Read one photograph as it is meant to be seen (EXIF orientation applied, alpha dropped).
+    """Read one photograph as it is meant to be seen, without its alpha.
 
     Returns
     -------
@@ -186,57 +180,25 @@ def read_image(photograph):
 
     Raises
     ------
-    UnreadableImage
-        The file is empty, truncated, encrypted or no image.
+    UnreadableFile
+        The file is empty, truncated, encrypted, too large or no image.
     """
     if photograph.kind == "batch":
         return downsampled_imagenet.row_to_bgr(downsampled_imagenet.load_batch(photograph.container)[photograph.member])
+    data = _from_zip(photograph) if photograph.kind == "zip" else read_file(photograph.container)
+    return decode(data)[0]
+
+
+def _from_zip(photograph):
     try:
-        if photograph.kind == "zip":
-            data = _archive(photograph.container, os.getpid()).read(photograph.member)
-        else:
-            data = Path(photograph.container).read_bytes()
+        archive = _archive(photograph.container, os.getpid())
+        check_size(archive.getinfo(photograph.member).file_size)
+        return archive.read(photograph.member)
     except (OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile, EOFError, zipfile.zlib.error) as error:
-        raise UnreadableImage(f"cannot be read ({error})") from None
-    return decode_image(data)
+        raise UnreadableFile(f"cannot be read ({error})") from None
 
 
 @functools.lru_cache(maxsize=8)
 def _archive(path, _process):
     """One open zip for each process: forked processes that share a file handle would share its position."""
     return zipfile.ZipFile(path)
-
-
-def decode_image(data):
-    """Decode an image file's bytes to (H, W, 3) uint8 BGR; raises UnreadableImage."""
-    if not data:
-        raise UnreadableImage("empty file")
-    try:
-        image_bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error as error:
-        raise UnreadableImage(f"OpenCV refuses it ({error.err})") from None
-    if image_bgr is None:
-        raise UnreadableImage("not an image that OpenCV reads")
-    if _lacks_its_end(data) and not _pillow_reads_all(data):
-        raise UnreadableImage("truncated")
-    return image_bgr
-
-
-def _lacks_its_end(data):
-    """OpenCV fills what a cut JPEG or PNG lacks with gray and says nothing; their last bytes tell."""
-    if data.startswith(b"\xff\xd8"):
-        return b"\xff\xd9" not in data[-64:]
-    return data.startswith(b"\x89PNG") and b"IEND" not in data[-64:]
-
-
-def _pillow_reads_all(data):
-    import io
-
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            image.load()
-    except (OSError, SyntaxError, ValueError):
-        return False
-    return True

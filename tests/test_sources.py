@@ -1,76 +1,19 @@
-import io
 import os
 import zipfile
 
-import cv2
-import numpy as np
 import pytest
 from conftest import photograph_file
-from PIL import Image
 
 from preprocessing.files import UserError
+from preprocessing.photograph import UnreadableFile
 from preprocessing.sources import (
     EMBEDDED,
     EMBEDDED_TRAINING,
-    UnreadableImage,
-    decode_image,
     open_embedded,
     open_source,
     read_image,
     source_name,
 )
-
-
-def encoded(mode, format="PNG", **options):
-    colours = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(colours).convert(mode).save(buffer, format, **options)
-    return buffer.getvalue()
-
-
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "LA"])
-def test_png_of_any_mode_becomes_three_channels(mode):
-    assert decode_image(encoded(mode)).shape == (40, 50, 3)
-
-
-def test_sixteen_bit_png_is_read_as_eight():
-    levels = np.linspace(0, 65535, 40 * 50).reshape(40, 50).astype(np.uint16)
-    image = decode_image(cv2.imencode(".png", levels)[1].tobytes())
-    assert image.dtype == np.uint8
-    assert image[-1, -1, 0] == 255
-    assert image[0, 0, 0] == 0
-
-
-def test_cmyk_jpeg_keeps_its_colours():
-    buffer = io.BytesIO()
-    Image.new("RGB", (32, 32), (200, 30, 30)).convert("CMYK").save(buffer, "JPEG")
-    blue, green, red = decode_image(buffer.getvalue())[16, 16].astype(int)
-    assert red > 150
-    assert max(blue, green) < 90
-
-
-@pytest.mark.parametrize("format", ["PNG", "JPEG"])
-@pytest.mark.parametrize("share", [0.2, 0.6, 0.95])
-def test_truncated_images_are_refused(format, share):
-    data = encoded("RGB", format)
-    with pytest.raises(UnreadableImage):
-        decode_image(data[: int(len(data) * share)])
-
-
-def test_trailing_bytes_do_not_make_a_jpeg_truncated():
-    assert decode_image(encoded("RGB", "JPEG") + b"\0" * 500).shape == (40, 50, 3)
-
-
-@pytest.mark.parametrize("data", [b"", b"a text file named .jpg", b"\xff\xd8\xff"])
-def test_what_is_no_image_is_refused(data):
-    with pytest.raises(UnreadableImage):
-        decode_image(data)
-
-
-def test_exif_orientation_is_applied():
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    assert decode_image(encoded("RGB", "JPEG", exif=exif.tobytes())).shape == (50, 40, 3)
 
 
 def make_folder(folder):
@@ -108,7 +51,7 @@ def test_odd_names_and_links_that_lead_nowhere_do_not_end_the_listing(tmp_path):
     odd, gone = open_source([tmp_path]).photographs
     assert odd.id.encode() == "caf\ufffd.png".encode()
     assert read_image(odd).ndim == 3
-    with pytest.raises(UnreadableImage):
+    with pytest.raises(UnreadableFile):
         read_image(gone)
 
 

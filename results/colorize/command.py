@@ -77,8 +77,9 @@ def _main():
         raise UserError("--samples, --uncertainty and --temperature need a distribution: add --objective rebalanced")
     failed = colour_photographs([job for job in jobs if not job.is_film], colorizer, arguments)
     failed += colour_films([job for job in jobs if job.is_film], colorizer, arguments)
-    if failed:
+    if failed and len(jobs) > 1:
         print(f"{failed} of {len(jobs)} could not be coloured, or not whole", file=sys.stderr)
+    if failed:
         sys.exit(1)
 
 
@@ -160,12 +161,9 @@ def colour_photographs(jobs, colorizer, arguments):
 
 def colour_photograph(job, colorizer, arguments):
     """Read, colour and write one photograph."""
-    from preprocessing.photograph import UnreadableFile, pixels_of
+    from preprocessing.photograph import MOST_BYTES, pixels_of, read_file
 
-    try:
-        data = sys.stdin.buffer.read() if job.source == STDIO else job.source.read_bytes()
-    except OSError as error:
-        raise UnreadableFile(error.strerror) from None
+    data = sys.stdin.buffer.read(MOST_BYTES + 1) if job.source == STDIO else read_file(job.source)
     with _one_large if pixels_of(data) > LARGE_PIXELS else nullcontext():
         _colour_and_write(data, job, colorizer, arguments)
 
