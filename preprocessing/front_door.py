@@ -33,7 +33,8 @@ def run(main):
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS):
             raise
-        _stop(script, f"cannot write {error.filename or 'to the disk'}: {error.strerror}", 2)
+        verb = "read or write" if error.errno == errno.EACCES else "write"
+        _stop(script, f"cannot {verb} {error.filename or 'to the disk'}: {error.strerror}", 2)
 
 
 def _stop(script, message, code):

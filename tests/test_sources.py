@@ -1,8 +1,10 @@
 import os
 import zipfile
 
+import numpy as np
 import pytest
 from conftest import photograph_file
+from PIL import Image
 
 from preprocessing.files import UserError
 from preprocessing.photograph import UnreadableFile
@@ -60,6 +62,73 @@ def test_a_folder_without_parts_lists_everything(tmp_path):
         photograph_file(tmp_path / "2019" / f"{index}.png", index)
     assert {p.part for p in open_source([tmp_path]).photographs} == {""}
     assert len(open_source([tmp_path]).photographs) == 4
+
+
+def pictures(folder, *names):
+    for name in names:
+        photograph_file(folder / name, len(name))
+    return open_source([folder])
+
+
+def test_a_folder_that_happens_to_be_called_train_hides_nothing(tmp_path):
+    source = pictures(tmp_path / "Pictures", "train/0.png", "family/1.png", "2.png")
+    assert {(p.id, p.part) for p in source.photographs} == {
+        ("train/0.png", "train"),
+        ("family/1.png", ""),
+        ("2.png", ""),
+    }
+    assert source.left_out == ()
+    assert {p.id for p in open_source([tmp_path]).photographs} == {"train/0.png", "family/1.png", "2.png"}
+    pictures(tmp_path, "train.png", "2.png", "Pictures/train/3.png")
+    ids = [p.id for p in open_source([tmp_path]).photographs]
+    assert sorted(ids) == ["2.png", "Pictures/2.png", "family/1.png", "train.png", "train/0.png", "train/3.png"]
+
+
+def test_what_lies_beside_train_and_val_is_counted_and_named(tmp_path):
+    source = pictures(tmp_path / "photos", "train/0.png", "val/1.png", "full-size/2.png", "full-size/3.png", "4.png")
+    assert sorted(p.id for p in source.photographs) == ["train/0.png", "val/1.png"]
+    (line,) = source.left_out
+    assert line.startswith("photos: left out")
+    assert "3 photographs (4.png, full-size)" in line
+
+
+def test_files_that_are_not_taken_are_counted_by_suffix_in_a_folder_and_a_zip(tmp_path):
+    folder = tmp_path / "photos"
+    pictures(folder, "a.png", "b.PNG")
+    for name in ("notes.txt", "raw.CR2", "raw2.cr2", ".hidden", "README"):
+        (folder / name).write_text("")
+    with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
+        for path in folder.iterdir():
+            archive.write(path, f"photos/{path.name}")
+    for path, stem in ((folder, "photos"), (tmp_path / "packed.zip", "packed")):
+        source = open_source([path])
+        assert len(source.photographs) == 2
+        (line,) = source.left_out
+        assert line.startswith(f"{stem}: passed over: 2 .cr2, ")
+        assert {"1 .txt", "1 without suffix"} <= set(line.partition(", ")[2].split(", "))
+
+
+def test_a_folder_that_may_not_be_listed_is_named_and_the_rest_taken(tmp_path, monkeypatch):
+    scandir = os.scandir
+
+    def refusing(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    source = pictures(tmp_path / "photos", "a.png", "closed/b.png")
+    assert [p.id for p in source.photographs] == ["a.png"]
+    assert source.left_out == (f"photos: passed over: {tmp_path}/photos/closed, which may not be entered",)
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".jpe", ".gif", ".avif", ".jp2", ".heic", ".tif", ".webp", ".pgm"])
+def test_every_kind_that_the_reader_reads_is_listed(tmp_path, suffix):
+    image = Image.fromarray(np.full((40, 50), 90, np.uint8))
+    format = {".jfif": "JPEG", ".jpe": "JPEG", ".heic": "HEIF", ".pgm": "PPM"}.get(suffix)
+    image.save(tmp_path / f"a{suffix.upper()}", format)
+    (found,) = open_source([tmp_path]).photographs
+    assert np.abs(read_image(found).astype(int) - 90).max() <= 2
 
 
 def test_fingerprint_follows_the_photographs(tmp_path):
