@@ -213,7 +213,7 @@ def test_help_needs_no_tensorflow(tmp_path):
         (["missing.jpg"], "missing.jpg"),
         (["empty"], "holds no photograph or film"),
         (["a.png", "--samples", "2"], "--objective rebalanced"),
-        (["a.png", "a.jpg"], "colour them apart"),
+        (["a.png", "sub/a.png", "--out", "o"], "colour them apart"),
         (["a.png", "--vibrance", "0"], "--vibrance"),
         ([""], "a name is empty"),
         (["a.png", "--out", "a.jpg"], "name a folder"),
@@ -225,7 +225,8 @@ def test_help_needs_no_tensorflow(tmp_path):
 )
 def test_errors_of_a_user_are_one_line_and_exit_code_2(tmp_path, arguments, said):
     photograph_file(tmp_path / "a.png", 1)
-    photograph_file(tmp_path / "a.jpg", 1)
+    for name in ("a.jpg", "sub/a.png"):
+        photograph_file(tmp_path / name, 1)
     (tmp_path / "empty").mkdir()
     process = run_script(SCRIPT, *arguments, cwd=tmp_path)
     assert process.returncode == 2

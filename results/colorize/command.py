@@ -62,7 +62,8 @@ def _main():
     arguments = parse_arguments()
     if not arguments.photographs:
         raise UserError("name photographs, films, folders, patterns, or - for standard input")
-    jobs = list_jobs(arguments.photographs, arguments.out, what_is_shown(arguments))
+    jobs, lines = list_jobs(arguments.photographs, arguments.out, what_is_shown(arguments))
+    print(*lines, sep="\n", end="\n" * bool(lines), file=sys.stderr)
     if any(job.is_film for job in jobs) and (arguments.samples or arguments.uncertainty):
         raise UserError("--samples and --uncertainty are for photographs: colour films apart")
     if not arguments.force:
