@@ -17,6 +17,7 @@ import keras
 import numpy as np
 
 from preprocessing.files import UserError, write_atomically
+from preprocessing.hdf5 import reading
 from preprocessing.options import check_same_run
 
 STATE = "state.h5"
@@ -131,11 +132,8 @@ def load_state(folder, settings):
     path = Path(folder) / STATE
     if not path.exists():
         return None
-    try:
-        with h5py.File(path, "r") as file:
-            saved = json.loads(file.attrs["state"])
-            arrays = {name: [file[name][key][()] for key in sorted(file[name])] for name in ARRAYS}
-    except (OSError, KeyError, ValueError, RuntimeError):
-        raise UserError(f"{path} is damaged: delete {folder} to start again") from None
+    with reading(path, "state of a run", f"delete {folder} to start again") as file:
+        saved = json.loads(file.attrs["state"])
+        arrays = {name: [file[name][key][()] for key in sorted(file[name])] for name in ARRAYS}
     check_same_run(folder, saved["settings"], settings)
     return {**saved["plain"], **arrays}

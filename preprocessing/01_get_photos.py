@@ -26,6 +26,7 @@ def main():
     for source in sources:
         splits = ", ".join(f"{len(part)} {name}" for name, part in split_photographs(source.photographs).items())
         print(f"{source.name}: {len(source.photographs)} photographs ({splits})")
+        print(*source.left_out, sep="\n", end="\n" * bool(source.left_out))
     named = "".join(f" {path}" for path in arguments.data)
     print(f"next: python preprocessing/02_build_shards.py{' --data' * bool(named)}{named}")
 

@@ -20,6 +20,8 @@ def main():
     arguments = parser.parse_args()
     if not 0 <= arguments.crops <= 1024:
         parser.error("--crops takes 0 to 1024")
+    if min(arguments.resolutions) < 1:
+        parser.error("--resolutions takes 1 and more")
 
     from preprocessing.build import build_shards, resolutions_of, start_workers_early
     from preprocessing.sources import EMBEDDED, EMBEDDED_TRAINING, open_embedded, open_source
@@ -30,6 +32,7 @@ def main():
     else:
         sources = [(open_embedded(EMBEDDED), 0), (open_embedded(EMBEDDED_TRAINING), arguments.crops or 64)]
     for source, crops in sources:
+        print(*source.left_out, sep="\n", end="\n" * bool(source.left_out), flush=True)
         manifest = build_shards(source, resolutions_of(source, sorted(set(arguments.resolutions))), crops)
         report(manifest)
 
@@ -43,7 +46,8 @@ def report(manifest):
             print(f"left out, {reason}: {len(ids)} ({', '.join(list(ids)[:5])}{', ...' * (len(ids) > 5)})")
     for side, splits in manifest["resolutions"].items():
         counts = ", ".join(f"{entry['images']} {split}" for split, entry in splits.items())
-        print(f"shards/{manifest['source']}/{side}: {counts}")
+        small = sum(entry["too_small"] for entry in splits.values())
+        print(f"shards/{manifest['source']}/{side}: {counts}{f'; {small} photographs are smaller' * bool(small)}")
 
 
 if __name__ == "__main__":

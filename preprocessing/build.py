@@ -27,8 +27,9 @@ from preprocessing.crops import centre_square, random_crops
 from preprocessing.files import UserError, held
 from preprocessing.lab import bgr_to_lab
 from preprocessing.manifest import begin_manifest, finish_manifest
+from preprocessing.photograph import UnreadableFile
 from preprocessing.shards import SHARD_IMAGES, Shard, shard_path, write_shard
-from preprocessing.sources import UnreadableImage, read_image
+from preprocessing.sources import read_image
 from preprocessing.splits import NearCopies, photo_of, split_photographs, thumbnail
 
 BLOCKS = 16  # of a split, at least, if they are of MIN_BLOCK photographs or more: work for every core
@@ -106,7 +107,7 @@ def resolutions_of(source, wanted):
     for photograph in source.photographs[::step]:
         try:
             largest = max(largest, min(read_image(photograph).shape[:2]))
-        except UnreadableImage:
+        except UnreadableFile:
             continue
     if not largest:
         raise UserError(f"{source.name}: none of the photographs looked at can be read")
@@ -248,7 +249,7 @@ def _build_block(block, rows, near_copies):
             return []
         try:
             image_bgr = read_image(photograph) if row is None else downsampled_imagenet.row_to_bgr(row)
-        except UnreadableImage as error:
+        except UnreadableFile as error:
             for shard in shards:
                 shard.log["skipped"].append([photograph.id, str(error)])
         else:

@@ -2,7 +2,9 @@
 
 import contextlib
 import fcntl
+import hashlib
 import os
+import sys
 from pathlib import Path
 
 
@@ -22,7 +24,8 @@ def write_atomically(path, data):
         The disk is full or the folder cannot be written; nothing is left behind.
     """
     path = Path(path)
-    temporary = path.with_name(path.name + ".tmp")
+    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]  # the name itself may be as long as names can be
+    temporary = path.with_name(f".{digest}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
@@ -40,7 +43,10 @@ def write_atomically(path, data):
 
 @contextlib.contextmanager
 def held(folder, wait=False):
-    """Hold `folder` for this process: a second one that wants to write there waits, or gets a UserError."""
+    """Hold `folder` for this process: a second one that wants to write there waits, or gets a UserError.
+
+    Where the file system has no locks it is said, and nothing is held.
+    """
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -52,4 +58,6 @@ def held(folder, wait=False):
             fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             raise UserError(f"another process is writing in {folder}: wait for it to end") from None
+        except OSError:  # a file system without locks, such as some NFS
+            print(f"{folder} cannot be locked: start no second process that writes there", file=sys.stderr)
         yield

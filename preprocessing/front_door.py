@@ -31,9 +31,10 @@ def run(main):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS, errno.ENAMETOOLONG):
             raise
-        _stop(script, f"cannot write {error.filename or 'to the disk'}: {error.strerror}", 2)
+        verb = "read or write" if error.errno == errno.EACCES else "write"
+        _stop(script, f"cannot {verb} {error.filename or 'to the disk'}: {error.strerror}", 2)
 
 
 def _stop(script, message, code):

@@ -57,6 +57,7 @@ def finish_manifest(folder, source, crops, splits, resolutions, seconds):
         **_manifest_head(source, crops),
         "complete": True,
         "photographs": {split: sum(len(block.photographs) for block in blocks) for split, blocks in splits.items()},
+        "left_out": source.left_out,
         "skipped": {id: reason for log in seen for id, reason in log["skipped"]},
         "near_copies": {id: copy for log in seen for id, copy in log["near_copies"]},
         "seconds": round(seconds, 1),

@@ -1,17 +1,29 @@
-"""Photographs of any kind as 8-bit L and alpha, and pictures back as files."""
+"""The one reader of photographs: a file's bytes as sRGB and alpha, or as 8-bit L; and pictures back as files."""
 
+import functools
 import io
+import logging
+import warnings
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+import pillow_heif
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from preprocessing.lab import bgr_to_lab
 
 LONGEST_SIDE = 32_766  # px, of what OpenCV warps
 MOST_PIXELS = 150_000_000  # a larger picture is refused before it is decoded: it could be a decompression bomb
+MOST_BYTES = 1_000_000_000  # a larger file is refused before it is read; MOST_PIXELS of 16-bit RGB take 900 MB
+NEAR_SRGB = 2  # 8-bit levels; a profile that moves no colour by more is one of the many that mean sRGB
+SRGB = ImageCms.createProfile("sRGB")
+
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit, whose message names no pixels; ours is checked as early
+pillow_heif.register_heif_opener()
+warnings.filterwarnings("ignore", module="PIL")  # what we say of a file is said once, by us
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 
 class UnreadableFile(Exception):
@@ -27,30 +39,61 @@ class Photograph:
     alpha: np.ndarray | None
 
 
+def read_file(path):
+    """A file's bytes; raises UnreadableFile where it may not be read, is no file or has more than MOST_BYTES."""
+    path = Path(path)
+    try:
+        if not path.is_file():
+            path.stat()
+            raise UnreadableFile("no file but a folder, a pipe or a device")
+        check_size(path.stat().st_size)
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableFile(error.strerror) from None
+
+
+def check_size(count):
+    """Raise UnreadableFile for a file of more than MOST_BYTES."""
+    if count > MOST_BYTES:
+        raise UnreadableFile(f"{count:,} bytes are more than {MOST_BYTES:,}")
+
+
 def pixels_of(data):
     """The number of pixels that an image file's header names; 0 if it is no image."""
     try:
         image = Image.open(io.BytesIO(data))
-    except Exception:  # noqa: BLE001 - as in read_photograph, which says what is wrong
+    except Exception:  # noqa: BLE001 - as in decode, which says what is wrong
         return 0
     return image.width * image.height
 
 
-def read_photograph(data, most_pixels=MOST_PIXELS):
-    """Decode an image file's bytes: gray, 16-bit gray, RGB, palette or CMYK, its EXIF orientation honoured.
+def decode(data, most_pixels=MOST_PIXELS):
+    """Decode an image file's bytes: the first picture in it, upright by its EXIF orientation, in sRGB by its ICC profile.
+
+    Every kind that Pillow reads: gray of 1 to 32 bits, RGB, palette, CMYK, Lab.
+
+    Returns
+    -------
+    image_bgr : ndarray of uint8, shape (H, W, 3)
+    alpha : ndarray of uint8, shape (H, W), or None
 
     Raises
     ------
     UnreadableFile
         It is empty, truncated, no image, or has more than `most_pixels` pixels or a side above LONGEST_SIDE.
     """
+    check_size(len(data))
     try:
         image = Image.open(io.BytesIO(data))  # reads the header only
         if image.width * image.height > most_pixels:
             raise UnreadableFile(f"{image.width} x {image.height} pixels are more than {most_pixels:,}")
         if max(image.size) > LONGEST_SIDE:
             raise UnreadableFile(f"{image.width} x {image.height} pixels: no side may be longer than {LONGEST_SIDE:,}")
-        return _from_pillow(ImageOps.exif_transpose(image))
+        icc = image.info.get("icc_profile")
+        if image.mode == "RGB" and _is_sixteen_bit_png(data) and "transparency" in image.info:
+            image.info["transparency"] = tuple(level >> 8 for level in image.info["transparency"])  # as its pixels
+        ImageOps.exif_transpose(image, in_place=True)
+        return cv2.cvtColor(np.asarray(_in_srgb(image, icc)), cv2.COLOR_RGB2BGR), _alpha(image)
     except UnreadableFile:
         raise
     except UnidentifiedImageError:
@@ -60,14 +103,57 @@ def read_photograph(data, most_pixels=MOST_PIXELS):
         raise UnreadableFile(f"not a whole image ({reason})") from None
 
 
-def _from_pillow(image):
-    alpha = None
-    if image.mode in ("I;16", "I;16B", "I;16L", "I", "F"):
-        return from_bgr(cv2.cvtColor(_eight_bits(np.asarray(image), image.mode), cv2.COLOR_GRAY2BGR))
+def read_photograph(data, most_pixels=MOST_PIXELS):
+    """As `decode`, as a Photograph."""
+    return from_bgr(*decode(data, most_pixels))
+
+
+def _is_sixteen_bit_png(data):
+    return data.startswith(b"\x89PNG") and data[24] == 16
+
+
+def _alpha(image):
+    """(H, W) uint8 of an image that has some, else None."""
+    if image.mode.startswith("I;16") and "transparency" in image.info:  # which Pillow's own conversion passes over
+        return np.where(np.asarray(image) == image.info["transparency"], 0, 255).astype(np.uint8)
     if "A" in image.getbands() or "transparency" in image.info:
-        image = image.convert("RGBA")
-        alpha = np.asarray(image.getchannel("A"))
-    return from_bgr(cv2.cvtColor(np.asarray(image.convert("RGB")), cv2.COLOR_RGB2BGR), alpha)
+        return np.asarray(image.convert("RGBA").getchannel("A"))
+    return None
+
+
+def _in_srgb(image, icc):
+    """An image of any mode as RGB, seen through its ICC profile (bytes, or None)."""
+    if image.mode.startswith("I") or image.mode == "F":
+        image = Image.fromarray(_eight_bits(np.asarray(image), image.mode))
+    if icc:
+        own = {"L": "L", "LA": "L", "CMYK": "CMYK", "LAB": "LAB"}.get(image.mode, "RGB")
+        for mode in (own, "RGB"):  # a gray picture may have a profile of RGB
+            if transform := _to_srgb(icc, mode):
+                return transform.apply(image.convert(mode))
+    return image.convert("RGB")
+
+
+@functools.lru_cache(maxsize=64)
+def _to_srgb(icc, mode):
+    """The transform from a profile to sRGB; None if it is sRGB, not of this mode, or damaged."""
+    try:
+        transform = ImageCms.buildTransform(
+            ImageCms.ImageCmsProfile(io.BytesIO(icc)),
+            SRGB,
+            mode,
+            "RGB",
+            ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return None
+    if mode in ("L", "RGB"):
+        levels = np.linspace(0, 255, 18).astype(np.uint8)
+        grid = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(18, -1, 3)
+        seen = Image.fromarray(grid).convert(mode)
+        moved = np.asarray(transform.apply(seen)).astype(int) - np.asarray(seen.convert("RGB"))
+        return transform if np.abs(moved).max() > NEAR_SRGB else None
+    return transform
 
 
 def _eight_bits(values, mode):

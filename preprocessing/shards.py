@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 
 from preprocessing.files import UserError, write_atomically
+from preprocessing.hdf5 import reading
 
 SCHEMA = 1
 BLOCK_BYTES = 1 << 24  # by which a file in memory grows
@@ -83,13 +84,9 @@ def read_build_log(path):
 
 
 def _read(path, get):
-    mend = f"delete it and run {BUILD} again"
-    try:
-        with h5py.File(path, "r") as file:
-            _check(file, path)
-            return get(file)
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
-        raise UserError(f"{path} is damaged or no shard ({str(error).splitlines()[0][:80]}): {mend}") from None
+    with reading(path, "shard", f"delete it and run {BUILD} again") as file:
+        _check(file, path)
+        return get(file)
 
 
 def _check(file, path):

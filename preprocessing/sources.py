@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
-import numpy as np
-
 from preprocessing import downsampled_imagenet
 from preprocessing.embedded import embedded_files
 from preprocessing.files import UserError
+from preprocessing.listing import PHOTOGRAPHS, files_below, is_hidden, passed_over, suffix_of
+from preprocessing.photograph import UnreadableFile, check_size, decode, read_file
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm"}
 EMBEDDED = "embedded"  # every embedded photograph is test: what shipped weights are shown on
 EMBEDDED_TRAINING = "embedded-training"  # the same, cut into splits for a demonstration of training
 
@@ -37,15 +35,12 @@ class Photograph(NamedTuple):  # of which a source may have a million: made and 
 
 @dataclass(frozen=True)
 class Source:
-    """A named list of photographs; `fingerprint` changes when what is listed does."""
+    """A named list of photographs; `fingerprint` changes when what is listed does, `left_out` says what is not, and why."""
 
     name: str
     photographs: tuple[Photograph, ...]
     fingerprint: str
-
-
-class UnreadableImage(Exception):
-    """An image that is to be skipped; the text says why."""
+    left_out: tuple[str, ...] = ()
 
 
 def source_name(paths):
@@ -68,7 +63,7 @@ def open_source(paths):
     """
     _archive.cache_clear()  # a zip may have changed since it was opened
     listed = [(_stem(path), *_list_path(Path(path))) for path in sorted(paths, key=_stem)]
-    if len({name for name, _, _ in listed}) < len(listed):
+    if len({name for name, *_ in listed}) < len(listed):
         raise UserError("--data names two sources alike: rename one of them")
     return _source(source_name(paths), listed)
 
@@ -77,49 +72,58 @@ def open_embedded(name):
     """The embedded photographs, as EMBEDDED or as EMBEDDED_TRAINING."""
     part = "val" if name == EMBEDDED else ""
     files = [(Photograph(id, part, "file", str(path)), path.stat().st_size) for id, path in embedded_files()]
-    return _source(name, [(name, *zip(*files, strict=True))])
+    return _source(name, [(name, files, [])])
 
 
 def _source(name, listed):
     digest = hashlib.sha256()
-    for stem, photographs, sizes in listed:
+    for stem, found, _ in listed:
         digest.update(stem.encode())
-        for photograph, size in zip(photographs, sizes, strict=True):
+        for photograph, size in found:
             digest.update(f"{photograph.id}\0{photograph.part}\0{size}\n".encode())
-    photographs = tuple(photograph for _, found, _ in listed for photograph in found)
-    return Source(name, photographs, digest.hexdigest()[:16])
+    photographs = tuple(photograph for _, found, _ in listed for photograph, _ in found)
+    left_out = tuple(f"{stem}: {line}" for stem, _, lines in listed for line in lines)
+    return Source(name, photographs, digest.hexdigest()[:16], left_out)
 
 
 def _list_path(path):
-    """`(photographs, sizes)` of one path; a size is what tells that a file has changed (bytes, or a zip's CRC)."""
-    if not path.exists():
-        raise UserError(f"no such file or folder: {path}")
+    """`([(photograph, size), ...], [what is left out, ...])`; a size tells that a file has changed (bytes, or a zip's CRC)."""
+    try:
+        if path.is_dir():
+            next(path.iterdir(), None)
+        elif path.is_file():
+            path.open("rb").close()
+        else:
+            path.stat()
+    except FileNotFoundError:
+        raise UserError(f"no such file or folder: {path}") from None
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; --data names what may be read") from None
     if path.is_dir():
         batches = downsampled_imagenet.batch_files(path)
-        listed = _list_batches(batches) if batches else _list_folder(path)
+        found, left_out = _list_batches(batches, files_below(path)[0]) if batches else _list_folder(path)
     elif downsampled_imagenet.is_batch_file(path):
-        listed = _list_batches([path])
+        found, left_out = _list_batches([path])
     elif zipfile.is_zipfile(path):
-        listed = _list_zip(path)
+        found, left_out = _list_zip(path)
     else:
         raise UserError(f"{path} is not a folder, a zip or a downsampled ImageNet batch file")
-    if not listed:
-        raise UserError(f"{path} holds no photograph ({', '.join(sorted(SUFFIXES))})")
-    return tuple(zip(*listed, strict=True))
+    left_out = [line for line in left_out if line]
+    if not found:
+        raise UserError("; ".join([f"{path} holds no photograph that we read", *left_out]))
+    return found, left_out
 
 
 def _list_folder(folder):
-    found = []
-    for parent, folders, files in os.walk(folder):
-        folders.sort()
-        names = (Path(parent, name) for name in sorted(files))
-        found += [(path.relative_to(folder).as_posix(), path) for path in names if _is_photograph(path.name)]
-    parts = _parts([name for name, _ in found])
-    return [
-        (Photograph(_printable(parts[name][1]), parts[name][0], "file", str(path)), _size(path))
-        for name, path in found
-        if name in parts
+    files, refused = files_below(folder)
+    names = {path.relative_to(folder).as_posix(): path for path in files}
+    photographs = [name for name in names if suffix_of(name) in PHOTOGRAPHS]
+    parts, beside = _divided(photographs)
+    found = [
+        (Photograph(_printable(id), part, "file", str(names[name])), _size(names[name]))
+        for name, (part, id) in parts.items()
     ]
+    return found, [beside, passed_over(names.keys() - photographs, refused)]
 
 
 def _printable(name):
@@ -137,48 +141,53 @@ def _size(path):
 
 def _list_zip(path):
     try:
-        members = [info for info in _archive(str(path), os.getpid()).infolist() if _is_photograph(info.filename)]
+        members = _archive(str(path), os.getpid()).infolist()
     except (zipfile.BadZipFile, OSError) as error:
         raise UserError(f"{path} cannot be read as a zip ({error}): get it again") from None
-    parts = _parts([info.filename for info in members])
-    return [
-        (Photograph(parts[info.filename][1], parts[info.filename][0], "zip", str(path), info.filename), info.CRC)
-        for info in members
-        if info.filename in parts
-    ]
+    checksums = {info.filename: info.CRC for info in members if not info.is_dir() and not is_hidden(info.filename)}
+    photographs = [name for name in checksums if suffix_of(name) in PHOTOGRAPHS]
+    parts, beside = _divided(photographs)
+    found = [(Photograph(id, part, "zip", str(path), name), checksums[name]) for name, (part, id) in parts.items()]
+    return found, [beside, passed_over(checksums.keys() - photographs)]
 
 
-def _list_batches(paths):
-    listed = []
+def _list_batches(paths, files=()):
+    found = []
     for path in paths:
         part = "val" if path.name.startswith("val_data") else "train"
         rows = len(downsampled_imagenet.load_batch(path))
         stem = path.name.removesuffix(".npz")
         size = path.stat().st_size
-        listed += [(Photograph(f"{stem}/{row:06}", part, "batch", str(path), row), size) for row in range(rows)]
-    return listed
+        found += [(Photograph(f"{stem}/{row:06}", part, "batch", str(path), row), size) for row in range(rows)]
+    return found, [passed_over(set(files) - set(paths))]
 
 
-def _is_photograph(name):
-    suffix = os.path.splitext(name)[1].lower()
-    return suffix in SUFFIXES and not name.rpartition("/")[2].startswith(".") and "__MACOSX" not in name
+def _divided(names):
+    """`({name: (part, id)}, what is left out)` of a source's photographs; "" where nothing is.
 
-
-def _parts(names):
-    """Map each name to `(part, id)`, or leave it out where it lies outside a source's own `train/` and `val/`.
-
+    With its own `train/` and `val/`, in one folder, a source is what these hold. With `train/` alone it is taken whole.
     `id` is the path below the folder that holds `train/`, so a zip and its unpacked folder give the same ids.
     """
     roots = {found[1] for name in names if (found := re.match("((?:[^/]+/)??)train/", name))}
     if len(roots) != 1:
-        return {name: ("", name) for name in names}
+        return {name: ("", name) for name in names}, ""
     (root,) = roots
-    ids = {name: name.removeprefix(root) for name in names if name.startswith(root)}
-    return {name: (id.partition("/")[0], id) for name, id in ids.items() if id.partition("/")[0] in ("train", "val")}
+    ids = {name: name.removeprefix(root) for name in names}
+    parts = {}
+    for name, id in ids.items():
+        first = id.partition("/")[0] if name.startswith(root) else ""
+        parts[name] = first if first in ("train", "val") else ""
+    if "val" not in parts.values():
+        return {name: (part, name if ids[name] in ids else ids[name]) for name, part in parts.items()}, ""
+    beside = sorted({ids[name].partition("/")[0] for name, part in parts.items() if not part})
+    count = list(parts.values()).count("")
+    named = f"{', '.join(beside[:5])}{', ...' * (len(beside) > 5)}"
+    left_out = f"left out, for they lie beside its train/ and val/: {count} photographs ({named})" if count else ""
+    return {name: (part, ids[name]) for name, part in parts.items() if part}, left_out
 
 
 def read_image(photograph):
-    """Read one photograph as it is meant to be seen (EXIF orientation applied, alpha dropped).
+    """Read one photograph as it is meant to be seen, without its alpha.
 
     Returns
     -------
@@ -186,57 +195,25 @@ def read_image(photograph):
 
     Raises
     ------
-    UnreadableImage
-        The file is empty, truncated, encrypted or no image.
+    UnreadableFile
+        The file is empty, truncated, encrypted, too large or no image.
     """
     if photograph.kind == "batch":
         return downsampled_imagenet.row_to_bgr(downsampled_imagenet.load_batch(photograph.container)[photograph.member])
+    data = _from_zip(photograph) if photograph.kind == "zip" else read_file(photograph.container)
+    return decode(data)[0]
+
+
+def _from_zip(photograph):
     try:
-        if photograph.kind == "zip":
-            data = _archive(photograph.container, os.getpid()).read(photograph.member)
-        else:
-            data = Path(photograph.container).read_bytes()
+        archive = _archive(photograph.container, os.getpid())
+        check_size(archive.getinfo(photograph.member).file_size)
+        return archive.read(photograph.member)
     except (OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile, EOFError, zipfile.zlib.error) as error:
-        raise UnreadableImage(f"cannot be read ({error})") from None
-    return decode_image(data)
+        raise UnreadableFile(f"cannot be read ({error})") from None
 
 
 @functools.lru_cache(maxsize=8)
 def _archive(path, _process):
     """One open zip for each process: forked processes that share a file handle would share its position."""
     return zipfile.ZipFile(path)
-
-
-def decode_image(data):
-    """Decode an image file's bytes to (H, W, 3) uint8 BGR; raises UnreadableImage."""
-    if not data:
-        raise UnreadableImage("empty file")
-    try:
-        image_bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error as error:
-        raise UnreadableImage(f"OpenCV refuses it ({error.err})") from None
-    if image_bgr is None:
-        raise UnreadableImage("not an image that OpenCV reads")
-    if _lacks_its_end(data) and not _pillow_reads_all(data):
-        raise UnreadableImage("truncated")
-    return image_bgr
-
-
-def _lacks_its_end(data):
-    """OpenCV fills what a cut JPEG or PNG lacks with gray and says nothing; their last bytes tell."""
-    if data.startswith(b"\xff\xd8"):
-        return b"\xff\xd9" not in data[-64:]
-    return data.startswith(b"\x89PNG") and b"IEND" not in data[-64:]
-
-
-def _pillow_reads_all(data):
-    import io
-
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            image.load()
-    except (OSError, SyntaxError, ValueError):
-        return False
-    return True

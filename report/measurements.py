@@ -47,7 +47,7 @@ def _read(path):
 
 def _attributes(path):
     """What a weights file says of itself; `legs` are the trainings behind it, its own the last."""
-    with h5py.File(path) as file:
+    with h5py.File(path, "r", locking=False) as file:
         attributes = json.loads(file.attrs["description"])
     legs = [*attributes.get("began_from", []), attributes]
     totals = {key: sum(leg[key] for leg in legs) for key in ("seconds", "images_seen")}

@@ -134,7 +134,7 @@ def test_a_stopped_build_goes_on_and_equals_an_unbroken_one(tmp_path, number, co
 
 def test_errors_of_a_user_are_one_line_and_exit_code_2(tmp_path):
     (tmp_path / "empty").mkdir()
-    for arguments in (["--data", "empty"], ["--data", "missing"], ["--crops", "-1"], ["--resolutions", "48"]):
+    for arguments in (["--data", "empty"], ["--data", "missing"], ["--crops", "-1"], ["--resolutions", "0"]):
         process = run_script(BUILD, *arguments, cwd=tmp_path)
         assert process.returncode == 2
         assert "Traceback" not in process.stderr

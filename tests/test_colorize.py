@@ -1,6 +1,5 @@
 """Your own photographs: every kind of file, where the results go, and what a full-size picture keeps."""
 
-import io
 import subprocess
 import sys
 import time
@@ -13,7 +12,6 @@ from conftest import photograph_file, run_script
 from PIL import Image
 
 from preprocessing.lab import bgr_to_lab
-from preprocessing.photograph import UnreadableFile, read_photograph
 from results.colorize import colorize, full_size
 from results.colorize.command import colour_photographs
 from results.colorize.full_size import at_full_size, guided_coefficients, join, network_size
@@ -33,42 +31,6 @@ def saved(path, image, **options):
 def picture():
     """A smooth gray picture, (60, 90) uint8."""
     return cv2.resize(RANDOM.integers(0, 256, (6, 9), np.uint8), (90, 60), interpolation=cv2.INTER_CUBIC)
-
-
-def test_gray_of_8_and_16_bits_palette_cmyk_and_rgb_are_the_same_photograph(tmp_path, picture):
-    expected = read_photograph(saved(tmp_path / "gray.png", picture)).L
-    rgb = np.repeat(picture[..., None], 3, axis=-1)
-    kinds = {
-        "rgb.png": rgb,
-        "deep.png": picture.astype(np.uint16) * 257,
-        "palette.png": Image.fromarray(rgb).quantize(256),
-        "cmyk.tif": Image.fromarray(rgb).convert("CMYK"),
-    }
-    for name, image in kinds.items():
-        read = read_photograph(saved(tmp_path / name, image))
-        assert read.alpha is None
-        assert np.abs(read.L.astype(int) - expected).mean() < 3, name
-
-
-def test_exif_orientation_is_honoured_and_alpha_kept(tmp_path, picture):
-    exif = Image.Exif()
-    exif[0x0112] = 6  # turn right by 90 degrees
-    turned = read_photograph(saved(tmp_path / "turned.jpg", picture, exif=exif, quality=95))
-    assert turned.L.shape == (90, 60, 1)
-    upright = read_photograph(saved(tmp_path / "upright.png", np.rot90(picture, -1).copy()))
-    assert np.abs(turned.L.astype(int) - upright.L).mean() < 4
-    alpha = RANDOM.integers(0, 256, picture.shape, np.uint8)
-    rgba = np.dstack([picture, picture, picture, alpha])
-    assert (read_photograph(saved(tmp_path / "alpha.png", rgba)).alpha == alpha).all()
-
-
-def test_what_is_no_photograph_is_said_so(tmp_path, picture):
-    whole = saved(tmp_path / "whole.png", picture)
-    for data in (b"", b"hello", whole[: len(whole) // 2]):
-        with pytest.raises(UnreadableFile):
-            read_photograph(data)
-    with pytest.raises(UnreadableFile, match="90 x 60 pixels"):
-        read_photograph(whole, most_pixels=1000)
 
 
 def test_the_picture_keeps_its_lightness_and_gets_colours_of_its_own(picture):
@@ -212,30 +174,6 @@ def test_what_another_photograph_is_written_as_is_not_coloured(tmp_path):
         assert sorted(path.name for path in tmp_path.iterdir()) == ["a-colorized.png", "a.png"]
 
 
-@pytest.mark.parametrize(
-    ("mode", "values", "L"),
-    [
-        ("I;16", [0, 200, 65535], [0, 0, 255]),
-        ("I", [0, 200, 255], [0, 206, 255]),
-        ("I", [0, 500_000, 1_000_000], [0, 138, 255]),
-        ("F", [0.0, 0.5, 1.0], [0, 138, 255]),
-        ("F", [0.0, float("nan"), 1.0], [0, 0, 255]),
-    ],
-)
-def test_gray_of_more_than_8_bits_is_scaled_by_its_kind(mode, values, L):
-    file = io.BytesIO()
-    dtype = {"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]
-    Image.fromarray(np.array([values], dtype)).save(file, "tiff")
-    np.testing.assert_allclose(read_photograph(file.getvalue()).L[0, :, 0], L, atol=1)
-
-
-def test_a_side_that_opencv_cannot_warp_is_refused():
-    file = io.BytesIO()
-    Image.new("L", (40_000, 2)).save(file, "png")
-    with pytest.raises(UnreadableFile, match="no side may be longer than 32,766"):
-        read_photograph(file.getvalue())
-
-
 def test_vibrance_0_is_gray():
     image_bgr = colorize(np.full((16, 16, 3), (30, 90, 200), np.uint8), "l2_32", vibrance=0)
     assert np.ptp(image_bgr.astype(int), axis=-1).max() <= 2
@@ -275,7 +213,7 @@ def test_help_needs_no_tensorflow(tmp_path):
         (["missing.jpg"], "missing.jpg"),
         (["empty"], "holds no photograph or film"),
         (["a.png", "--samples", "2"], "--objective rebalanced"),
-        (["a.png", "a.jpg"], "colour them apart"),
+        (["a.png", "sub/a.png", "--out", "o"], "colour them apart"),
         (["a.png", "--vibrance", "0"], "--vibrance"),
         ([""], "a name is empty"),
         (["a.png", "--out", "a.jpg"], "name a folder"),
@@ -287,7 +225,8 @@ def test_help_needs_no_tensorflow(tmp_path):
 )
 def test_errors_of_a_user_are_one_line_and_exit_code_2(tmp_path, arguments, said):
     photograph_file(tmp_path / "a.png", 1)
-    photograph_file(tmp_path / "a.jpg", 1)
+    for name in ("a.jpg", "sub/a.png"):
+        photograph_file(tmp_path / name, 1)
     (tmp_path / "empty").mkdir()
     process = run_script(SCRIPT, *arguments, cwd=tmp_path)
     assert process.returncode == 2

@@ -1,76 +1,21 @@
-import io
 import os
 import zipfile
 
-import cv2
 import numpy as np
 import pytest
 from conftest import photograph_file
 from PIL import Image
 
 from preprocessing.files import UserError
+from preprocessing.photograph import UnreadableFile
 from preprocessing.sources import (
     EMBEDDED,
     EMBEDDED_TRAINING,
-    UnreadableImage,
-    decode_image,
     open_embedded,
     open_source,
     read_image,
     source_name,
 )
-
-
-def encoded(mode, format="PNG", **options):
-    colours = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(colours).convert(mode).save(buffer, format, **options)
-    return buffer.getvalue()
-
-
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "LA"])
-def test_png_of_any_mode_becomes_three_channels(mode):
-    assert decode_image(encoded(mode)).shape == (40, 50, 3)
-
-
-def test_sixteen_bit_png_is_read_as_eight():
-    levels = np.linspace(0, 65535, 40 * 50).reshape(40, 50).astype(np.uint16)
-    image = decode_image(cv2.imencode(".png", levels)[1].tobytes())
-    assert image.dtype == np.uint8
-    assert image[-1, -1, 0] == 255
-    assert image[0, 0, 0] == 0
-
-
-def test_cmyk_jpeg_keeps_its_colours():
-    buffer = io.BytesIO()
-    Image.new("RGB", (32, 32), (200, 30, 30)).convert("CMYK").save(buffer, "JPEG")
-    blue, green, red = decode_image(buffer.getvalue())[16, 16].astype(int)
-    assert red > 150
-    assert max(blue, green) < 90
-
-
-@pytest.mark.parametrize("format", ["PNG", "JPEG"])
-@pytest.mark.parametrize("share", [0.2, 0.6, 0.95])
-def test_truncated_images_are_refused(format, share):
-    data = encoded("RGB", format)
-    with pytest.raises(UnreadableImage):
-        decode_image(data[: int(len(data) * share)])
-
-
-def test_trailing_bytes_do_not_make_a_jpeg_truncated():
-    assert decode_image(encoded("RGB", "JPEG") + b"\0" * 500).shape == (40, 50, 3)
-
-
-@pytest.mark.parametrize("data", [b"", b"a text file named .jpg", b"\xff\xd8\xff"])
-def test_what_is_no_image_is_refused(data):
-    with pytest.raises(UnreadableImage):
-        decode_image(data)
-
-
-def test_exif_orientation_is_applied():
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    assert decode_image(encoded("RGB", "JPEG", exif=exif.tobytes())).shape == (50, 40, 3)
 
 
 def make_folder(folder):
@@ -108,7 +53,7 @@ def test_odd_names_and_links_that_lead_nowhere_do_not_end_the_listing(tmp_path):
     odd, gone = open_source([tmp_path]).photographs
     assert odd.id.encode() == "caf\ufffd.png".encode()
     assert read_image(odd).ndim == 3
-    with pytest.raises(UnreadableImage):
+    with pytest.raises(UnreadableFile):
         read_image(gone)
 
 
@@ -117,6 +62,73 @@ def test_a_folder_without_parts_lists_everything(tmp_path):
         photograph_file(tmp_path / "2019" / f"{index}.png", index)
     assert {p.part for p in open_source([tmp_path]).photographs} == {""}
     assert len(open_source([tmp_path]).photographs) == 4
+
+
+def pictures(folder, *names):
+    for name in names:
+        photograph_file(folder / name, len(name))
+    return open_source([folder])
+
+
+def test_a_folder_that_happens_to_be_called_train_hides_nothing(tmp_path):
+    source = pictures(tmp_path / "Pictures", "train/0.png", "family/1.png", "2.png")
+    assert {(p.id, p.part) for p in source.photographs} == {
+        ("train/0.png", "train"),
+        ("family/1.png", ""),
+        ("2.png", ""),
+    }
+    assert source.left_out == ()
+    assert {p.id for p in open_source([tmp_path]).photographs} == {"train/0.png", "family/1.png", "2.png"}
+    pictures(tmp_path, "train.png", "2.png", "Pictures/train/3.png")
+    ids = [p.id for p in open_source([tmp_path]).photographs]
+    assert sorted(ids) == ["2.png", "Pictures/2.png", "family/1.png", "train.png", "train/0.png", "train/3.png"]
+
+
+def test_what_lies_beside_train_and_val_is_counted_and_named(tmp_path):
+    source = pictures(tmp_path / "photos", "train/0.png", "val/1.png", "full-size/2.png", "full-size/3.png", "4.png")
+    assert sorted(p.id for p in source.photographs) == ["train/0.png", "val/1.png"]
+    (line,) = source.left_out
+    assert line.startswith("photos: left out")
+    assert "3 photographs (4.png, full-size)" in line
+
+
+def test_files_that_are_not_taken_are_counted_by_suffix_in_a_folder_and_a_zip(tmp_path):
+    folder = tmp_path / "photos"
+    pictures(folder, "a.png", "b.PNG")
+    for name in ("notes.txt", "raw.CR2", "raw2.cr2", ".hidden", "README"):
+        (folder / name).write_text("")
+    with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
+        for path in folder.iterdir():
+            archive.write(path, f"photos/{path.name}")
+    for path, stem in ((folder, "photos"), (tmp_path / "packed.zip", "packed")):
+        source = open_source([path])
+        assert len(source.photographs) == 2
+        (line,) = source.left_out
+        assert line.startswith(f"{stem}: passed over: 2 .cr2, ")
+        assert {"1 .txt", "1 without suffix"} <= set(line.partition(", ")[2].split(", "))
+
+
+def test_a_folder_that_may_not_be_listed_is_named_and_the_rest_taken(tmp_path, monkeypatch):
+    scandir = os.scandir
+
+    def refusing(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    source = pictures(tmp_path / "photos", "a.png", "closed/b.png")
+    assert [p.id for p in source.photographs] == ["a.png"]
+    assert source.left_out == (f"photos: passed over: {tmp_path}/photos/closed, which may not be entered",)
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".jpe", ".gif", ".avif", ".jp2", ".heic", ".tif", ".webp", ".pgm"])
+def test_every_kind_that_the_reader_reads_is_listed(tmp_path, suffix):
+    image = Image.fromarray(np.full((40, 50), 90, np.uint8))
+    format = {".jfif": "JPEG", ".jpe": "JPEG", ".heic": "HEIF", ".pgm": "PPM"}.get(suffix)
+    image.save(tmp_path / f"a{suffix.upper()}", format)
+    (found,) = open_source([tmp_path]).photographs
+    assert np.abs(read_image(found).astype(int) - 90).max() <= 2
 
 
 def test_fingerprint_follows_the_photographs(tmp_path):

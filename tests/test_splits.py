@@ -1,10 +1,13 @@
+import hashlib
+import zipfile
+
 import cv2
 import numpy as np
 import pytest
 from conftest import photograph_file
 
 from preprocessing.files import UserError
-from preprocessing.sources import Photograph
+from preprocessing.sources import Photograph, open_source
 from preprocessing.splits import NearCopies, hash_share, photo_of, split_photographs, thumbnail
 
 
@@ -62,3 +65,30 @@ def test_near_copies_are_found_resized_recompressed_and_mirrored_but_others_are_
     named = {"small": small, "compressed": compressed, "mirrored": np.ascontiguousarray(mirrored), "other": other}
     found = index.find([(name, thumbnail(image)) for name, image in named.items()])
     assert found == {"small": "3", "compressed": "5", "mirrored": "7"}
+
+
+NAMES = {  # made-up files that are named as those of the zips are on which scores stand
+    "tiny": ["tiny-imagenet-200/train/n01443537/images/n01443537_{}.JPEG", "tiny-imagenet-200/val/images/val_{}.JPEG"],
+    "photos": ["photos/train/n01440764_{}.jpg", "photos/val/ILSVRC2012_val_{}.jpg", "photos/full-size/n{}.JPEG"],
+    "everyday": ["everyday/train/imagenette-{}.webp", "everyday/val/street-{}.webp"],
+    "scenes": ["photos/train/forest-{}.webp"],
+}
+MEMBERS = {  # (train, val, test, the first hexadecimal digits of a digest of the ids of val and of test)
+    "tiny": (95, 5, 100, "dfa0d97de93be308"),
+    "photos": (97, 3, 100, "aa0575883ca1a6e6"),
+    "everyday": (93, 7, 100, "74f5f6ef972a281e"),
+    "scenes": (87, 8, 5, "47652ab2b821767c"),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_val_and_test_photographs_of_the_data_that_scores_stand_on_stay(name, tmp_path):
+    with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
+        for pattern in NAMES[name]:
+            for index in range(100):
+                archive.writestr(pattern.format(index), b"")
+        archive.writestr("words.txt", b"")
+    splits = split_photographs(open_source([tmp_path / f"{name}.zip"]).photographs)
+    ids = "\n".join(photograph.id for split in ("val", "test") for photograph in splits[split])
+    digest = hashlib.sha256(ids.encode()).hexdigest()[:16]
+    assert (*map(len, splits.values()), digest) == MEMBERS[name]

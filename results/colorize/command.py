@@ -67,7 +67,8 @@ def _main():
     arguments = parse_arguments()
     if not arguments.photographs:
         raise UserError("name photographs, films, folders, patterns, or - for standard input")
-    jobs = list_jobs(arguments.photographs, arguments.out, what_is_shown(arguments))
+    jobs, lines = list_jobs(arguments.photographs, arguments.out, what_is_shown(arguments))
+    print(*lines, sep="\n", end="\n" * bool(lines), file=sys.stderr)
     if any(job.is_film for job in jobs) and (arguments.samples or arguments.uncertainty):
         raise UserError("--samples and --uncertainty are for photographs: colour films apart")
     if not arguments.force:
@@ -82,8 +83,9 @@ def _main():
         raise UserError("--samples, --uncertainty and --temperature need a distribution: add --objective rebalanced")
     failed = colour_photographs([job for job in jobs if not job.is_film], colorizer, arguments)
     failed += colour_films([job for job in jobs if job.is_film], colorizer, arguments)
-    if failed:
+    if failed and len(jobs) > 1:
         print(f"{failed} of {len(jobs)} could not be coloured, or not whole", file=sys.stderr)
+    if failed:
         sys.exit(1)
 
 
@@ -167,12 +169,9 @@ def colour_photographs(jobs, colorizer, arguments):
 
 def colour_photograph(job, colorizer, arguments):
     """Read, colour and write one photograph."""
-    from preprocessing.photograph import UnreadableFile, pixels_of
+    from preprocessing.photograph import MOST_BYTES, pixels_of, read_file
 
-    try:
-        data = sys.stdin.buffer.read() if job.source == STDIO else job.source.read_bytes()
-    except OSError as error:
-        raise UnreadableFile(error.strerror) from None
+    data = sys.stdin.buffer.read(MOST_BYTES + 1) if job.source == STDIO else read_file(job.source)
     with _one_large if pixels_of(data) > LARGE_PIXELS else nullcontext():
         _colour_and_write(data, job, colorizer, arguments)
 

@@ -1,15 +1,19 @@
 """What is to be coloured, and where it is written."""
 
 import glob
+import hashlib
+import os
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from preprocessing.files import UserError
+from preprocessing.listing import PHOTOGRAPHS, files_below, passed_over, suffix_of
 
-PHOTOGRAPHS = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 FILMS = {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm"}
 STDIO = "-"
+LONGEST_NAME = 255  # bytes, of most file systems
 OURS = re.compile(r"-(colorized|compare|uncertainty|sample\d+)$")
 
 
@@ -34,6 +38,11 @@ def list_jobs(names, out, shown):
     out : folder for what is written, or None: beside each photograph
     shown : what is written of each, such as ["colorized", "compare"]
 
+    Returns
+    -------
+    jobs : list of Job
+    passed_over : list of str, a line for each folder in which something is not taken
+
     Raises
     ------
     UserError
@@ -42,7 +51,7 @@ def list_jobs(names, out, shown):
     """
     if out and out.exists() and not out.is_dir():
         raise UserError(f"--out {out} is a file: name a folder")
-    jobs = {}
+    jobs, targets, lines = {}, {}, []
     for name in names:
         if name == STDIO:
             if out or len(shown) > 1:
@@ -51,40 +60,59 @@ def list_jobs(names, out, shown):
                 )
             jobs[STDIO] = Job(STDIO, dict.fromkeys(shown))
             continue
-        for source, relative in _found(name):
-            target = out / relative if out else source
-            suffix = ".mp4" if _is_film(source) else ".png"
-            outputs = {each: target.with_name(f"{target.stem}-{each}{suffix}") for each in shown}
-            jobs.setdefault(source.resolve(), Job(source, outputs))
-    written = {path.resolve() for job in jobs.values() for path in job.outputs.values() if path}
-    jobs = {source: job for source, job in jobs.items() if source not in written}  # `*.png` the second time
+        found, line = _found(name)
+        lines += [f"{name}: {line}"] * bool(line)
+        for source, relative in found:
+            targets.setdefault(os.path.realpath(source), (source, out / relative if out else source))
+    alike = Counter(target.with_suffix(_suffix_written(source)) for source, target in targets.values())
+    for real, (source, target) in targets.items():
+        suffix = _suffix_written(source)
+        stem = target.stem if alike[target.with_suffix(suffix)] == 1 else target.name
+        jobs[real] = Job(source, {each: target.with_name(fitting(stem, f"-{each}{suffix}")) for each in shown})
+    written = {os.path.realpath(path) for job in jobs.values() for path in job.outputs.values() if path}
+    jobs = {real: job for real, job in jobs.items() if real not in written}  # `*.png` the second time
     writers = {}
     for job in jobs.values():
         other = writers.setdefault(job.outputs["colorized"] or STDIO, job)
         if other is not job:
             written = job.outputs["colorized"]
             raise UserError(f"{other.source} and {job.source} would both be {written}: colour them apart")
-    return list(jobs.values())
+    return list(jobs.values()), lines
+
+
+def _suffix_written(source):
+    return ".mp4" if _is_film(source) else ".png"
+
+
+def fitting(stem, end):
+    """`stem` + `end` as a file's name; where that is too long the stem is cut, and a digest keeps it apart from others."""
+    whole = os.fsencode(stem)
+    if len(whole + os.fsencode(end)) <= LONGEST_NAME:
+        return stem + end
+    end = f"-{hashlib.sha256(whole).hexdigest()[:8]}{end}"
+    return whole[: LONGEST_NAME - len(os.fsencode(end))].decode(errors="ignore") + end
 
 
 def _found(name):
-    """(file, its path below the folder that was named) of each file that `name` means."""
+    """`([(file, its path below the folder that was named), ...], what is passed over)` of the files that `name` means."""
     if not name:
         raise UserError("a name is empty: name photographs, films, folders or patterns")
     path = Path(name)
-    if path.is_dir():
-        files = (p for p in sorted(path.rglob("*")) if p.suffix.lower() in PHOTOGRAPHS | FILMS)
-        found = [p for p in files if p.is_file() and not _is_ours(p)]
+    if os.path.isdir(path):
+        files, refused = files_below(path)
+        taken = [file for file in files if suffix_of(file.name) in PHOTOGRAPHS | FILMS]
+        line = passed_over(set(files) - set(taken), refused)
+        found = [file for file in taken if not _is_ours(file)]
         if not found:
-            raise UserError(f"{name} holds no photograph or film ({', '.join(sorted(PHOTOGRAPHS | FILMS))})")
-        return [(p, p.relative_to(path)) for p in found]
-    if path.is_file():
-        return [(path, Path(path.name))]
+            raise UserError(f"{name} holds no photograph or film that we read" + f"; {line}" * bool(line))
+        return [(file, file.relative_to(path)) for file in found], line
+    if os.path.isfile(path):
+        return [(path, Path(path.name))], ""
     paths = [Path(p) for p in sorted(glob.glob(name, recursive=True))]
-    found = [(p, Path(p.name)) for p in paths if p.is_file() and not _is_ours(p)]
+    found = [(p, Path(p.name)) for p in paths if os.path.isfile(p) and not _is_ours(p)]
     if not found:
         raise UserError(f"no such file, folder or matching pattern: {name}")
-    return found
+    return found, ""
 
 
 def _is_film(source):
@@ -105,7 +133,7 @@ def left_to_do(jobs):
     """
     left = []
     for job in jobs:
-        missing = {each: path for each, path in job.outputs.items() if path is None or not path.exists()}
+        missing = {each: path for each, path in job.outputs.items() if path is None or not os.path.exists(path)}
         if missing:
             left.append(Job(job.source, missing))
     if not left:

@@ -19,6 +19,7 @@ from preprocessing.files import UserError
 from preprocessing.options import natural
 from preprocessing.photograph import Photograph, UnreadableFile, png, read_photograph
 from results.colorize.full_size import gray_picture, join, merged, views
+from results.colorize.jobs import fitting
 from results.prediction.predict import load_colorizer
 from results.prediction.weights import SHIPPED
 
@@ -134,7 +135,7 @@ def page(folder):
         def full_size(now, vibrance, temperature):
             if now is None:  # after an hour
                 raise gr.Error("Drop the photograph once more.", print_exception=False)
-            path = Path(tempfile.mkdtemp(dir=folder)) / f"{now.name}-colorized.png"
+            path = Path(tempfile.mkdtemp(dir=folder)) / fitting(now.name, "-colorized.png")
             path.write_bytes(png(picture(now, now.photograph.L, vibrance, temperature), now.photograph.alpha))
             return str(path)
 

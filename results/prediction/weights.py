@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 
 from preprocessing.files import UserError, write_atomically
+from preprocessing.hdf5 import reading
 
 SHIPPED = Path(__file__).parent.parent / "weights"
 LOCAL = Path("results/local/weights")  # where training writes unless told otherwise
@@ -54,14 +55,11 @@ def save_weights(path, weights):
 
 def load_weights(path):
     """Read a weights file; raises UserError if it is missing, damaged or another kind of file."""
-    try:
-        with h5py.File(path, "r") as file:
-            arrays = {name: file[name][()] for name in json.loads(file.attrs["order"])}
-            return Weights(in_single(arrays), json.loads(file.attrs["description"]))
-    except FileNotFoundError:
-        raise UserError(f"no weights file {path}: train first, or name one of {', '.join(shipped_names())}") from None
-    except (OSError, KeyError, ValueError, RuntimeError):
-        raise UserError(f"{path} is damaged or no weights file of ours: get it again, or train again") from None
+    if not Path(path).exists():
+        raise UserError(f"no weights file {path}: train first, or name one of {', '.join(shipped_names())}")
+    with reading(path, "weights file of ours", "get it again, or train again") as file:
+        arrays = {name: file[name][()] for name in json.loads(file.attrs["order"])}
+        return Weights(in_single(arrays), json.loads(file.attrs["description"]))
 
 
 def check_fit(arrays, expected, path):

@@ -36,7 +36,7 @@ def bench_colorize(path, names):
 
         def ours(name):
             arguments = parse_arguments([str(folder / name), "--out", str(folder / "out"), "--force"])
-            jobs = list_jobs(arguments.photographs, arguments.out, ["colorized"])
+            jobs, _ = list_jobs(arguments.photographs, arguments.out, ["colorized"])
             started = time.perf_counter()
             colour_photographs(jobs, colorizer, arguments)
             return time.perf_counter() - started

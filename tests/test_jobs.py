@@ -1,0 +1,104 @@
+"""What is to be coloured, and where it is written: names alike, long names, what is passed over."""
+
+import os
+from pathlib import Path
+
+import pytest
+from conftest import photograph_file, run_script
+
+from preprocessing.files import UserError
+from results.colorize.jobs import LONGEST_NAME, fitting, list_jobs
+
+SCRIPT = "results/colorize/command.py"
+
+
+def made(folder, *names):
+    for name in names:
+        photograph_file(folder / "a.png", len(name))
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "a.png").rename(folder / name)
+    return folder
+
+
+def written(names, out=None):
+    jobs, _ = list_jobs([str(name) for name in names], out, ["colorized"])
+    return {Path(job.source).name: job.outputs["colorized"].name for job in jobs}
+
+
+def test_names_that_differ_in_their_suffix_only_keep_it(tmp_path):
+    folder = made(tmp_path / "same", "IMG_1.JPG", "IMG_1.png", "IMG_2.JPG", "IMG_1.mov")
+    expected = {
+        "IMG_1.JPG": "IMG_1.JPG-colorized.png",
+        "IMG_1.png": "IMG_1.png-colorized.png",
+        "IMG_2.JPG": "IMG_2-colorized.png",
+        "IMG_1.mov": "IMG_1-colorized.mp4",
+    }
+    assert written([folder]) == written([folder], tmp_path / "out") == written(folder.iterdir()) == expected
+
+
+def test_what_was_written_with_its_suffix_is_not_coloured_the_second_time(tmp_path):
+    made(tmp_path, "a.JPG", "a.png")
+    for _ in range(2):
+        names = sorted(path.name for path in tmp_path.iterdir())
+        process = run_script(SCRIPT, *names, "--force", "--model", "32", cwd=tmp_path)
+        assert process.returncode == 0, process.stderr
+        names = sorted(path.name for path in tmp_path.iterdir())
+        assert names == ["a.JPG", "a.JPG-colorized.png", "a.png", "a.png-colorized.png"]
+
+
+def test_photographs_of_one_name_in_two_folders_are_not_written_as_one(tmp_path):
+    folders = [made(tmp_path / name, "a.png") for name in ("one", "two")]
+    with pytest.raises(UserError, match="colour them apart"):
+        written(folders, tmp_path / "out")
+    assert len(list_jobs(list(map(str, folders)), None, ["colorized"])[0]) == 2
+
+
+def test_a_long_name_is_cut_and_stays_apart_from_others(tmp_path):
+    long = ["n" * 245 + ".jpg", "n" * 246 + ".jpg", "é" * 120 + "x.png"]
+    folder = made(tmp_path, *long, "short.jpg")
+    names = written([folder])
+    assert names["short.jpg"] == "short-colorized.png"
+    assert len(set(names.values())) == 4
+    assert all(len(os.fsencode(name)) <= LONGEST_NAME and name.endswith("-colorized.png") for name in names.values())
+    process = run_script(SCRIPT, ".", "--model", "32", cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    assert set(names.values()) < {path.name for path in tmp_path.iterdir()}
+    again = run_script(SCRIPT, ".", "--model", "32", cwd=tmp_path)
+    assert "--force" in again.stderr
+    assert fitting("n" * 241, "-colorized.png") == "n" * 241 + "-colorized.png"
+
+
+def test_what_a_folder_holds_besides_is_counted_and_named(tmp_path, monkeypatch):
+    folder = made(tmp_path / "mix", "a.jpg", "b.jfif", "c.cr2", "d.CR2", "notes.txt", ".hidden.jpg", "a-colorized.png")
+    (folder / "closed").mkdir()
+    scandir = os.scandir
+
+    def refusing(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    jobs, (line,) = list_jobs([str(folder)], None, ["colorized"])
+    assert sorted(job.source.name for job in jobs) == ["a.jpg", "b.jfif"]
+    assert line == f"{folder}: passed over: 2 .cr2, 1 .txt, {folder}/closed, which may not be entered"
+    with pytest.raises(UserError, match="no photograph or film that we read; passed over: 1 .txt"):
+        made(tmp_path / "texts", "notes.txt")
+        written([tmp_path / "texts"])
+
+
+def test_links_in_a_circle_are_the_trouble_of_those_links_only(tmp_path):
+    made(tmp_path, "good.png")
+    (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
+    process = run_script(SCRIPT, ".", "--model", "32", cwd=tmp_path)
+    assert process.returncode == 1
+    assert "loop.png skipped: Too many levels of symbolic links" in process.stderr
+    assert (tmp_path / "good-colorized.png").exists()
+
+
+def test_one_refused_file_is_one_line(tmp_path):
+    (tmp_path / "text.jpg").write_text("hello")
+    process = run_script(SCRIPT, "text.jpg", "--model", "32", cwd=tmp_path)
+    assert process.returncode == 1
+    ours = [line for line in process.stderr.splitlines() if "colo" in line]  # not what TensorFlow says at its import
+    assert ours == ["colorize: text.jpg skipped: no image that Pillow reads"]

@@ -1,0 +1,243 @@
+"""The one reader: what colours, lightness and alpha it sees in a file of any kind, and what it refuses."""
+
+import io
+import os
+import struct
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from preprocessing import photograph
+from preprocessing.lab import bgr_to_lab
+from preprocessing.photograph import SRGB, UnreadableFile, decode, read_file, read_photograph
+
+RANDOM = np.random.default_rng(0)
+COLOURS = cv2.resize(RANDOM.integers(0, 256, (6, 9, 3), np.uint8), (90, 60), interpolation=cv2.INTER_CUBIC)
+GRAY = np.ascontiguousarray(COLOURS[..., 0])
+
+
+def encoded(image, format="PNG", **options):
+    image = image.copy() if isinstance(image, Image.Image) else Image.fromarray(image)
+    image.info.pop("icc_profile", None)
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def error_of_lightness(data, expected_data):
+    """Mean |L* difference| of two image files."""
+    one, other = (read_photograph(each).L.astype(float) for each in (data, expected_data))
+    return np.abs(one - other).mean() * 100 / 255
+
+
+def numbers(values):
+    return b"".join(struct.pack(">i", round(value * 65536)) for value in values)
+
+
+def profile(space, gamma, primaries=()):
+    """An ICC profile of space b"GRAY", or of b"RGB " with the XYZ (D50) of its three primaries."""
+    curve = b"curv" + struct.pack(">IIHH", 0, 1, round(gamma * 256), 0)
+    tags = [(b"desc", b"desc" + struct.pack(">II", 0, 5) + b"test\0".ljust(84, b"\0"))]
+    tags += [(b"wtpt", b"XYZ \0\0\0\0" + numbers((0.9642, 1, 0.8249))), (b"cprt", b"text\0\0\0\0cc0\0")]
+    tags += [(b"rXYZ gXYZ bXYZ".split()[i], b"XYZ \0\0\0\0" + numbers(xyz)) for i, xyz in enumerate(primaries)]
+    tags += [(name, curve) for name in ((b"rTRC", b"gTRC", b"bTRC") if primaries else (b"kTRC",))]
+    offset, table, body = 132 + 12 * len(tags), struct.pack(">I", len(tags)), b""
+    for name, data in tags:
+        data += b"\0" * (-len(data) % 4)
+        table += name + struct.pack(">II", offset + len(body), len(data))
+        body += data
+    head = struct.pack(">IIIII", offset + len(body), 0, 0x02200000, 0, 0)[:12] + b"mntr" + space + b"XYZ "
+    head = head.ljust(36, b"\0") + b"acsp" + b"\0" * 28 + numbers((0.9642, 1, 0.8249))
+    return head.ljust(128, b"\0") + table + body
+
+
+PROFILES = {
+    "Adobe RGB": profile(b"RGB ", 2.2, [(0.6097, 0.3111, 0.0195), (0.2053, 0.6257, 0.0609), (0.1492, 0.0632, 0.7446)]),
+    "Display P3": profile(b"RGB ", 2.2, [(0.5151, 0.2412, -0.001), (0.292, 0.6922, 0.0419), (0.1571, 0.0666, 0.7841)]),
+    "ProPhoto": profile(b"RGB ", 1.8, [(0.7977, 0.288, 0), (0.1352, 0.7119, 0), (0.0313, 0.0001, 0.8249)]),
+}
+
+
+def as_in(icc):
+    """COLOURS as an image in another RGB space holds them."""
+    there = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+    return ImageCms.profileToProfile(Image.fromarray(COLOURS), SRGB, there, ImageCms.Intent.RELATIVE_COLORIMETRIC)
+
+
+@pytest.mark.parametrize("name", PROFILES)
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF", "HEIF"])
+def test_a_photograph_in_another_colour_space_has_the_lightness_that_its_profile_says(name, format):
+    image = as_in(PROFILES[name])
+    right, wrong = (
+        error_of_lightness(encoded(image, format, quality=95, icc_profile=icc), encoded(COLOURS))
+        for icc in (PROFILES[name], None)
+    )
+    assert right < 0.7
+    assert wrong > 1.5 * right
+
+
+@pytest.mark.parametrize("gamma", [1.0, 1.8, 2.2])
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_gray_profile_says_what_its_levels_mean(gamma, deep):
+    levels = GRAY / 255
+    linear = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
+    most, dtype = (65535, np.uint16) if deep else (255, np.uint8)
+    data = encoded(np.rint(linear ** (1 / gamma) * most).astype(dtype), icc_profile=profile(b"GRAY", gamma))
+    assert error_of_lightness(data, encoded(GRAY)) < 0.9  # 22.8 at gamma 1 without it
+
+
+def test_a_gray_picture_with_a_profile_of_rgb_is_seen_through_it():
+    icc = PROFILES["ProPhoto"]
+    as_gray, as_rgb = encoded(GRAY, icc_profile=icc), encoded(np.dstack([GRAY] * 3), icc_profile=icc)
+    assert (decode(as_gray)[0] == decode(as_rgb)[0]).all()
+    assert error_of_lightness(as_gray, encoded(GRAY)) > 1
+
+
+@pytest.mark.parametrize("icc", [ImageCms.ImageCmsProfile(SRGB).tobytes(), b"no profile", profile(b"GRAY", 1.0)])
+def test_a_profile_of_srgb_and_one_that_does_not_fit_change_nothing(icc):
+    assert (decode(encoded(COLOURS, icc_profile=icc))[0] == COLOURS[..., ::-1]).all()
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_an_ordinary_photograph_has_the_pixels_on_which_weights_were_trained_and_scored(format, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for image in (COLOURS, GRAY):
+        data = encoded(image, format, exif=exif)
+        assert (decode(data)[0] == cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)).all()
+
+
+def test_gray_of_8_and_16_bits_palette_cmyk_and_rgb_are_the_same_photograph():
+    rgb = Image.fromarray(np.dstack([GRAY] * 3))
+    kinds = {
+        "rgb": encoded(rgb),
+        "deep": encoded(GRAY.astype(np.uint16) * 257),
+        "palette": encoded(rgb.quantize(256)),
+        "gif": encoded(rgb, "GIF"),
+        "cmyk": encoded(rgb.convert("CMYK"), "TIFF"),
+        "float": encoded(GRAY.astype(np.float32) / 255, "TIFF"),
+        "jp2": encoded(rgb, "JPEG2000"),
+    }
+    for name, data in kinds.items():
+        assert error_of_lightness(data, encoded(GRAY)) < 1.2, name
+        assert decode(data)[1] is None, name
+
+
+def test_an_animation_is_read_as_its_first_picture():
+    first, second = Image.fromarray(COLOURS), Image.fromarray(255 - COLOURS)
+    for format in ("GIF", "WEBP"):
+        data = encoded(first, format, save_all=True, append_images=[second], duration=100)
+        assert np.abs(decode(data)[0].astype(int) - COLOURS[..., ::-1]).mean() < 9, format
+
+
+def test_cmyk_jpeg_keeps_its_colours():
+    blue, green, red = decode(encoded(Image.new("RGB", (32, 32), (200, 30, 30)).convert("CMYK"), "JPEG"))[0][16, 16]
+    assert red > 150
+    assert max(blue, green) < 90
+
+
+def test_exif_orientation_is_honoured_and_alpha_kept():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn right by 90 degrees
+    alpha = RANDOM.integers(0, 256, GRAY.shape, np.uint8)
+    image_bgr, turned = decode(encoded(np.dstack([COLOURS, alpha]), exif=exif))
+    assert (image_bgr == np.rot90(COLOURS[..., ::-1], -1)).all()
+    assert (turned == np.rot90(alpha, -1)).all()
+
+
+@pytest.mark.parametrize(
+    ("mode", "pixels", "transparent"),
+    [
+        ("L", [[0, 9, 255]], 9),
+        ("RGB", [[(1, 2, 3), (9, 9, 9), (255, 255, 255)]], (9, 9, 9)),
+        ("I;16", [[0, 1000, 65535]], 1000),
+    ],
+)
+def test_a_png_that_calls_one_colour_transparent_has_alpha(mode, pixels, transparent):
+    image = Image.fromarray(np.array(pixels, np.uint16 if mode == "I;16" else np.uint8))
+    assert decode(encoded(image, transparency=transparent))[1].tolist() == [[255, 0, 255]]
+
+
+def test_a_16_bit_rgb_png_that_calls_one_colour_transparent_has_alpha():
+    data = cv2.imencode(".png", np.array([[(0, 0, 0), (25700, 25700, 25700)]], np.uint16))[1].tobytes()
+    chunk = encoded(np.zeros((1, 1, 3), np.uint8), transparency=(25700, 25700, 25700))
+    start, end = chunk.index(b"tRNS") - 4, data.index(b"IDAT") - 4
+    assert decode(data[:end] + chunk[start : start + 18] + data[end:])[1].tolist() == [[255, 0]]
+
+
+@pytest.mark.parametrize(
+    ("mode", "values", "L"),
+    [
+        ("I;16", [0, 200, 65535], [0, 0, 255]),
+        ("I", [0, 200, 255], [0, 206, 255]),
+        ("I", [0, 500_000, 1_000_000], [0, 138, 255]),
+        ("F", [0.0, 0.5, 1.0], [0, 138, 255]),
+        ("F", [0.0, float("nan"), 1.0], [0, 0, 255]),
+    ],
+)
+def test_gray_of_more_than_8_bits_is_scaled_by_its_kind(mode, values, L):
+    dtype = {"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]
+    data = encoded(np.array([values], dtype), "TIFF")
+    np.testing.assert_allclose(read_photograph(data).L[0, :, 0], L, atol=1)
+
+
+def test_lightness_is_that_of_the_colours():
+    assert (bgr_to_lab(np.ascontiguousarray(COLOURS[..., ::-1]))[0] == read_photograph(encoded(COLOURS)).L).all()
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "GIF"])
+@pytest.mark.parametrize("share", [0.2, 0.6, 0.95])
+def test_truncated_images_are_refused(format, share):
+    data = encoded(RANDOM.integers(0, 256, (40, 50, 3), np.uint8), format)
+    with pytest.raises(UnreadableFile):
+        decode(data[: int(len(data) * share)])
+
+
+def test_trailing_bytes_do_not_make_a_jpeg_truncated():
+    assert decode(encoded(COLOURS, "JPEG") + b"\0" * 500)[0].shape == COLOURS.shape
+
+
+@pytest.mark.parametrize("data", [b"", b"a text file named .jpg", b"\xff\xd8\xff"])
+def test_what_is_no_image_is_refused(data):
+    with pytest.raises(UnreadableFile):
+        decode(data)
+
+
+def test_limits_on_pixels_sides_and_bytes_come_before_decoding(monkeypatch, tmp_path):
+    whole = encoded(COLOURS)
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda *_: pytest.fail("it was decoded"))
+    with pytest.raises(UnreadableFile, match="90 x 60 pixels are more than 1,000"):
+        decode(whole, most_pixels=1000)
+    with pytest.raises(UnreadableFile, match="no side may be longer than 32,766"):
+        decode(encoded(np.zeros((2, 40_000), np.uint8)))
+    (tmp_path / "large.png").write_bytes(whole)
+    monkeypatch.setattr(photograph, "MOST_BYTES", 1000)
+    with pytest.raises(UnreadableFile, match="bytes are more than 1,000"):
+        read_file(tmp_path / "large.png")
+
+
+def test_a_pipe_a_folder_and_a_missing_file_are_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    for path in (tmp_path / "pipe.png", tmp_path, tmp_path / "missing.png"):
+        with pytest.raises(UnreadableFile):
+            read_file(path)
+
+
+def test_the_libraries_say_nothing_of_a_damaged_file_beside_what_we_say(tmp_path):
+    noise = RANDOM.integers(0, 256, (60, 90, 3), np.uint8)
+    jpeg, png, tiff = (bytearray(encoded(noise, format)) for format in ("JPEG", "PNG", "TIFF"))
+    jpeg[-400:-300] = b"\xff\x00\xff\xd9" * 25
+    png[500] ^= 1
+    tiff[4:8] = b"\xff\xff\xff\0"
+    for name, data in (("a.jpg", jpeg), ("b.png", png), ("c.tif", tiff), ("d.tif", tiff[:-3])):
+        (tmp_path / name).write_bytes(data)
+    program = "import sys\nfrom preprocessing.photograph import *\nfor path in sys.argv[1:]:\n"
+    program += "    try: decode(read_file(path))\n    except UnreadableFile: pass\n"
+    files = sorted(map(str, tmp_path.iterdir()))
+    process = subprocess.run([sys.executable, "-c", program, *files], capture_output=True, text=True)
+    assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
