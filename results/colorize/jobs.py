@@ -1,14 +1,19 @@
 """What is to be coloured, and where it is written."""
 
+import functools
 import glob
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
 from preprocessing.files import UserError
 
 PHOTOGRAPHS = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
-FILMS = {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm"}
+FILMS = {".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".avi", ".divx", ".mkv", ".webm", ".ogv", ".flv", ".f4v"}
+FILMS |= {".wmv", ".asf", ".mpg", ".mpeg", ".m1v", ".m2v", ".vob", ".ts", ".mts", ".m2ts", ".dv", ".mxf"}
+ANIMATIONS = {".gif", ".png", ".apng", ".webp", ".avif"}  # which may hold several pages
 STDIO = "-"
 OURS = re.compile(r"-(colorized|compare|uncertainty|sample\d+)$")
 
@@ -73,10 +78,12 @@ def _found(name):
         raise UserError("a name is empty: name photographs, films, folders or patterns")
     path = Path(name)
     if path.is_dir():
-        files = (p for p in sorted(path.rglob("*")) if p.suffix.lower() in PHOTOGRAPHS | FILMS)
+        files = (p for p in sorted(path.rglob("*")) if p.suffix.lower() in PHOTOGRAPHS | FILMS | ANIMATIONS)
         found = [p for p in files if p.is_file() and not _is_ours(p)]
         if not found:
-            raise UserError(f"{name} holds no photograph or film ({', '.join(sorted(PHOTOGRAPHS | FILMS))})")
+            raise UserError(
+                f"{name} holds no photograph or film ({', '.join(sorted(PHOTOGRAPHS | FILMS | ANIMATIONS))})"
+            )
         return [(p, p.relative_to(path)) for p in found]
     if path.is_file():
         return [(path, Path(path.name))]
@@ -88,7 +95,18 @@ def _found(name):
 
 
 def _is_film(source):
-    return Path(source).suffix.lower() in FILMS
+    suffix = Path(source).suffix.lower()
+    return suffix in FILMS or (suffix in ANIMATIONS and is_animation(source))
+
+
+@functools.cache
+def is_animation(path):
+    """Whether an image file holds several pages that are shown in turn."""
+    try:
+        with Image.open(path) as image:
+            return getattr(image, "is_animated", False)
+    except Exception:  # noqa: BLE001 - decoders raise whatever a damaged file leads them to; its reader says so
+        return False
 
 
 def _is_ours(path):
