@@ -88,12 +88,13 @@ def write_films(written, film, pairs):
 
 
 def write_sounds(written, film, films):
+    """Write what was read of the sounds so far."""
     while film.heard:
-        number, packet = film.heard.popleft()
-        for piece in film.sound_of(number, packet):
+        sound, packet = film.heard.popleft()
+        for piece in sound.pieces(packet):
             for name, each in films.items():
                 with said_of(written[name][1]):
-                    each.write_sound(number, piece)
+                    each.write_sound(sound, piece)
 
 
 def coloured(frames, colorizer, vibrance=None, temperature=None, steadied=True):

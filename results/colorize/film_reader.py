@@ -7,30 +7,18 @@ from itertools import groupby
 import numpy as np
 from PIL import Image
 
-from preprocessing.files import UserError
 from preprocessing.photograph import UnreadableFile
+from results.colorize.film_sound import Sound
 from results.colorize.jobs import is_animation
-
-try:
-    import av
-    from av.video.reformatter import Colorspace, Interpolation
-except ImportError as error:
-    raise UserError(f"films need PyAV: pip install -e '.[film]' ({error})") from None
+from results.colorize.pyav import av
 
 HD = 720  # lines: from here on a film that does not name its colours means BT.709, below BT.601
 NAMED = {0, 1, 4, 5, 6, 7, 9}  # matrices of ITU-T H.273 that FFmpeg's scaler knows; 0 is RGB
-FINE = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
+FINE = av.video.reformatter.Interpolation.BICUBIC | av.video.reformatter.Interpolation.ACCURATE_RND
 AS_BROWSERS = 100  # ms, of an animation's page that says none
-PLAYED = {"aac", "flac", "mp3", "opus"}  # sound that browsers play in MP4 stays as it is; any other becomes AAC
-MP3_RATE = 16_000  # Hz, the least that MP4 holds
-GAP = 0.05  # seconds without sound that are kept; less is a rounded time stamp
 MEASURED = {"asf", "avi", "flv", "matroska", "mov"}  # formats whose header says how long the film is
-WHOLE = 0.95  # a film that ends before this share of that was cut short (some headers estimate)
-
-
-def stays(sound):
-    """Whether MP4 takes a sound as it is."""
-    return sound.codec_context.name in PLAYED and (sound.codec_context.name != "mp3" or sound.rate >= MP3_RATE)
+WHOLE = 0.95  # a film that ends before this share of that (and SLACK) was cut short
+SLACK = 0.1  # seconds: some headers estimate
 
 
 class Film:
@@ -42,9 +30,10 @@ class Film:
     rate : Fraction, frames a second, about; their times are what counts
     total : int or None, the number of frames, about
     aspect : Fraction, width over height of a pixel
-    sounds : list of av.AudioStream
+    sounds : list of Sound
     times : deque of (time, duration), units, of the frames that frames() gave; who takes a frame takes its time
-    heard : deque of (number of the sound, av.Packet, or None at its end), what was read of the sounds on the way
+    heard : deque of (Sound, av.Packet, or None at its end), what was read of the sounds on the way
+    count : int, frames that were given
 
     Raises
     ------
@@ -57,33 +46,28 @@ class Film:
             self.container = av.open(f"file:{source}", metadata_errors="replace")
         except (av.FFmpegError, OSError) as error:
             raise UnreadableFile(f"no film that FFmpeg can read ({error.strerror})") from None
-        self.picture = self.container.streams.best("video")
+        streams, kinds = self.container.streams, set(self.container.format.name.split(","))
+        self.picture = streams.best("video")
         if self.picture is None or self.picture.disposition & av.stream.Disposition.attached_pic:
-            raise UnreadableFile("it has sound, but no moving picture" if self.container.streams.audio else "no film")
+            raise UnreadableFile("no film: it holds no moving picture")
         if self.picture.codec_context is None:
             raise UnreadableFile("FFmpeg does not decode its picture")
         self.time_base = self.picture.time_base
         self.rate = self.picture.average_rate or Fraction(25)
-        self.length = self._length()
-        self.total = self.picture.frames or round(self.length * self.rate) or None
         self.aspect = self.picture.sample_aspect_ratio or Fraction(1)
-        self.sounds = [sound for sound in self.container.streams.audio if sound.codec_context and sound.rate]
         self.start = Fraction(self.container.start_time or 0, av.time_base)
+        self.length = Fraction(self.container.duration or 0, av.time_base) if kinds & MEASURED else Fraction(0)
+        self.untimed = "avi" in kinds
+        if self.untimed:  # FFmpeg gives the length of what is there
+            self.length = max(self.length, self.picture.frames / self.rate)
+        self.total = self.picture.frames or round(self.length * self.rate) or None
+        self.sounds = [Sound(stream, self.start) for stream in streams.audio if stream.codec_context and stream.rate]
         self._begin()
 
     def _begin(self):
         self.times, self.heard = deque(), deque()
-        self.sound_times = [None] * len(self.sounds)  # where each goes on
         self.count, self.damaged, self.partial = 0, 0, False
         self.end = Fraction(0)  # seconds, of what was read
-
-    def _length(self):
-        """Seconds, as the header says; 0 where it does not, or only estimates."""
-        kinds = set(self.container.format.name.split(","))
-        length = Fraction(self.container.duration or 0, av.time_base) if kinds & MEASURED else Fraction(0)
-        if "avi" in kinds:  # whose length FFmpeg takes from what is there
-            length = max(length, self.picture.frames / self.rate)
-        return length
 
     def __enter__(self):
         return self
@@ -93,31 +77,44 @@ class Film:
 
     def frames(self):
         """Yield each frame, (H, W, 3) uint8 BGR, all of the first one's size."""
-        first, before = None, None
+        first, earliest, next_time = None, None, 0
         for frame in deinterlaced(self._decoded()):
             if first is None:
                 first, matrix = frame, display_matrix(frame)
                 if matrix[0] == 0:
                     self.aspect = 1 / self.aspect
+                if self.untimed:
+                    self.start = (frame.dts or 0) * frame.time_base
+            stamp = frame.dts if self.untimed or frame.pts is None else frame.pts
+            time = next_time if stamp is None else round((stamp * frame.time_base - self.start) / self.time_base)
+            time = time if earliest is None else max(time, earliest)
             duration = round((frame.duration or 0) * frame.time_base / self.time_base)
-            self.times.append((self._time(frame, before), duration))
-            before = self.times[-1]
+            earliest, next_time = time + 1, time + max(1, duration)
+            self.times.append((time, duration))
             self.count += 1
             yield upright(to_bgr(frame, first.width, first.height), matrix)
 
-    def _time(self, frame, before):
-        """The time of a frame, in units; one that goes back, or that is missing, is mended."""
-        stamp = frame.dts if frame.pts is None else frame.pts
-        earliest = 0 if before is None else before[0] + 1
-        if stamp is None:
-            return earliest if before is None else before[0] + max(1, before[1])
-        time = round((stamp * frame.time_base - self.start) / self.time_base)
-        return time if before is None else max(time, earliest)
-
     def _decoded(self):
-        """Yield av.VideoFrames in the units of the picture; put the sounds' packets aside."""
-        numbers = {sound.index: number for number, sound in enumerate(self.sounds)}
-        for packet in readable(self.container.demux()):
+        """Yield av.VideoFrames, and put the packets of the sounds aside."""
+        sounds = {sound.stream.index: sound for sound in self.sounds}
+        for packet in self._packets():
+            if packet.stream_index == self.picture.index:
+                yield from self._frames_of(packet)
+            elif packet.stream_index in sounds:
+                self.heard.append((sounds[packet.stream_index], packet))
+        yield from self._frames_of(None)
+        self.heard.extend((sound, None) for sound in self.sounds)
+
+    def _packets(self):
+        packets = self.container.demux()
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except av.FFmpegError:
+                self.partial = True
+                return
             if not packet.size:  # a frame that AVI leaves out, which a decoder would take for the end
                 continue
             stamp = packet.dts if packet.pts is None else packet.pts
@@ -125,12 +122,7 @@ class Film:
                 end = (stamp + (packet.duration or 0)) * packet.time_base - min(self.start, 0)
                 self.end = max(self.end, end)
             self.partial = packet.is_corrupt
-            if packet.stream_index == self.picture.index:
-                yield from self._frames_of(packet)
-            elif packet.stream_index in numbers:
-                self.heard.append((numbers[packet.stream_index], packet))
-        yield from self._frames_of(None)
-        self.heard.extend((number, None) for number in numbers.values())
+            yield packet
 
     def _frames_of(self, packet):
         try:
@@ -143,41 +135,16 @@ class Film:
             frame.time_base = self.picture.time_base
             yield frame
 
-    def sound_of(self, number, packet):
-        """The packet, or the av.AudioFrames in it where the sound must become another, with times from the start."""
-        sound = self.sounds[number]
-        before = self.sound_times[number]
-        if stays(sound):
-            if packet is None:
-                return
-            stamp = packet.dts if packet.pts is None else packet.pts
-            time = before if stamp is None else stamp - round(self.start / packet.time_base)
-            packet.pts = packet.dts = time if before is None else max(time, before)
-            self.sound_times[number] = packet.pts + 1
-            yield packet
-            return
-        try:
-            frames = sound.decode(packet)
-        except av.FFmpegError:
-            return
-        for frame in frames:
-            stamp = None if frame.pts is None else frame.pts * sound.time_base - self.start
-            expected = self.sound_times[number]
-            time = expected if stamp is None or (expected is not None and stamp < expected + GAP) else stamp
-            time = time or Fraction(0)
-            frame.time_base = Fraction(1, frame.sample_rate)
-            frame.pts = round(time * frame.sample_rate)
-            self.sound_times[number] = time + Fraction(frame.samples, frame.sample_rate)
-            yield frame
-
     def shortfall(self):
         """After the last frame: what of the film could not be read, or empty."""
         if not self.count:
             return "no frame of it can be read"
-        if self.partial or self.end < WHOLE * self.length:
+        if self.partial or self.end < WHOLE * self.length - SLACK:
             return f"cut short after {float(self.end):.1f} seconds"
         if self.damaged:
             return f"damaged: {self.damaged} of its frames"
+        if damaged := sum(sound.damaged for sound in self.sounds):
+            return f"damaged: its sound, in {damaged} places"
         return ""
 
 
@@ -188,6 +155,7 @@ class Animation(Film):
         self.container = Image.open(source)
         self.time_base, self.rate, self.aspect = Fraction(1, 1000), Fraction(10), Fraction(1)
         self.total, self.sounds, self.start, self.length = self.container.n_frames, [], Fraction(0), Fraction(0)
+        self.untimed = False
         self._begin()
 
     def _decoded(self):
@@ -210,15 +178,6 @@ class Animation(Film):
 def open_film(source):
     """A Film; raises UnreadableFile."""
     return Animation(source) if is_animation(source) else Film(source)
-
-
-def readable(packets):
-    """Packets, as far as FFmpeg reads them."""
-    while True:
-        try:
-            yield next(packets)
-        except (StopIteration, av.FFmpegError):
-            return
 
 
 def deinterlaced(frames):
@@ -262,7 +221,8 @@ def to_bgr(frame, width, height):
 
 def matrix_for(height):
     """The matrix that a film of so many lines means if it does not name one."""
-    return Colorspace.ITU709 if height >= HD else Colorspace.ITU601
+    spaces = av.video.reformatter.Colorspace
+    return spaces.ITU709 if height >= HD else spaces.ITU601
 
 
 def display_matrix(frame):
