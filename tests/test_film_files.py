@@ -73,6 +73,13 @@ def test_a_picture_that_starts_after_the_sound_still_does(tmp_path):
     assert read(out)[1][0] == pytest.approx(1)
 
 
+def test_films_joined_end_to_end_go_on_where_time_stamps_begin_anew(tmp_path):
+    part = write(tmp_path / "part.ts", panned(6), "mpeg2video", sound="mp2", seconds=0.24).read_bytes()
+    (tmp_path / "joined.ts").write_bytes(part * 3)
+    out, _ = painted(tmp_path / "joined.ts", tmp_path)
+    assert np.diff(read(out)[1]) == pytest.approx(np.full(17, 0.04), abs=0.03)
+
+
 def test_oblong_pixels_stay_oblong(tmp_path):
     source = write(tmp_path / "wide.mp4", panned(2), sample_aspect_ratio=Fraction(64, 45))
     with av.open(str(painted(source, tmp_path)[0])) as container:
@@ -87,6 +94,13 @@ def test_odd_sides_lose_nothing_and_it_is_said(tmp_path):
     assert np.abs(compared[:71, 95:190].astype(int) - read(source)[0][0]).mean() < 12
     assert read(out)[0][0].shape == (72, 96, 3)
     assert "doubled" in remark
+
+
+def test_a_picture_too_wide_for_h_264_is_said(tmp_path):
+    source = write(tmp_path / "wide.mkv", [np.zeros((8, 20_000, 3), np.uint8)], "ffv1", "bgr0")
+    with pytest.raises(UnreadableFile, match="20000 x 8 pixels"):
+        painted(source, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["wide.mkv"]
 
 
 @pytest.mark.parametrize("turned", [90, 180, 270])

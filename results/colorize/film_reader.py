@@ -17,6 +17,8 @@ NAMED = {0, 1, 4, 5, 6, 7, 9}  # matrices of ITU-T H.273 that FFmpeg's scaler kn
 FINE = av.video.reformatter.Interpolation.BICUBIC | av.video.reformatter.Interpolation.ACCURATE_RND
 AS_BROWSERS = 100  # ms, of an animation's page that says none
 MEASURED = {"asf", "avi", "flv", "matroska", "mov"}  # formats whose header says how long the film is
+RESTARTING = {"mpeg", "mpegts"}  # formats whose time stamps may begin anew within a film
+BACK, AHEAD = Fraction(-1, 10), 10  # seconds: a step beyond is such a beginning
 WHOLE = 0.95  # a film that ends before this share of that (and SLACK) was cut short
 SLACK = 0.1  # seconds: some headers estimate
 
@@ -57,6 +59,7 @@ class Film:
         self.aspect = self.picture.sample_aspect_ratio or Fraction(1)
         self.start = Fraction(self.container.start_time or 0, av.time_base)
         self.length = Fraction(self.container.duration or 0, av.time_base) if kinds & MEASURED else Fraction(0)
+        self.restarts = bool(kinds & RESTARTING)
         self.untimed = "avi" in kinds
         if self.untimed:  # FFmpeg gives the length of what is there
             self.length = max(self.length, self.picture.frames / self.rate)
@@ -106,7 +109,7 @@ class Film:
         self.heard.extend((sound, None) for sound in self.sounds)
 
     def _packets(self):
-        packets = self.container.demux()
+        packets, shift, reached = self.container.demux(), 0, {}
         while True:
             try:
                 packet = next(packets)
@@ -117,6 +120,14 @@ class Film:
                 return
             if not packet.size:  # a frame that AVI leaves out, which a decoder would take for the end
                 continue
+            if self.restarts and packet.dts is not None:
+                now = packet.dts * packet.time_base + shift
+                expected = reached.get(packet.stream_index, now)
+                if not BACK <= now - expected <= AHEAD:
+                    now, shift = expected, shift + expected - now
+                reached[packet.stream_index] = now + (packet.duration or 0) * packet.time_base
+                packet.dts += round(shift / packet.time_base)
+                packet.pts = None if packet.pts is None else packet.pts + round(shift / packet.time_base)
             stamp = packet.dts if packet.pts is None else packet.pts
             if stamp is not None:
                 end = (stamp + (packet.duration or 0)) * packet.time_base - min(self.start, 0)
