@@ -1,41 +1,30 @@
-"""Films: every frame is coloured, colours do not flicker, the sound stays, and a film cut short is said so."""
+"""Films: every frame is coloured, colours do not flicker, and nothing half-written stays."""
 
 import json
-import shutil
-import subprocess
+import os
+import resource
+import signal
+import time
+from contextlib import contextmanager
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from conftest import photograph_file, run_script
-from skimage import data
+from conftest import photograph_file, run_script, start_script
+from films import FRAMES, HEIGHT, RATE, WIDTH, Stub, av, painted, panned, read, tone, write
+from PIL import Image
 
+from preprocessing.files import UserError
+from preprocessing.lab import bgr_to_lab, cie_ab
 from preprocessing.photograph import UnreadableFile
 from results.colorize import film
-from results.colorize.film import colour_film, read_frames, steady
+from results.colorize.film import colour_film, steady
+from results.colorize.jobs import list_jobs
 from results.prediction.predict import load_colorizer
 from results.studies.flicker import measure
 
 SCRIPT = "results/colorize/command.py"
-FRAMES, HEIGHT, WIDTH = 20, 72, 96
-needs_ffmpeg = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
-
-
-def panned(frames=FRAMES):
-    """A camera that moves over a photograph, with a sensor's noise: (H, W, 3) uint8 BGR each."""
-    random = np.random.default_rng(0)
-    image = cv2.resize(data.chelsea()[..., ::-1], (2 * WIDTH, 2 * HEIGHT), interpolation=cv2.INTER_AREA)
-    for x in range(frames):
-        part = image[HEIGHT // 2 : HEIGHT // 2 + HEIGHT, x : x + WIDTH].astype(np.float32)
-        yield np.clip(part + random.normal(0, 4, part.shape), 0, 255).astype(np.uint8)
-
-
-def write(path, frames, code="mp4v"):
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*code), 25, (WIDTH, HEIGHT))
-    for frame in frames:
-        writer.write(frame)
-    writer.release()
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -43,48 +32,117 @@ def colorizer():
     return load_colorizer("l2_32")
 
 
-def test_a_picture_too_wide_for_mpeg_4_is_said_at_its_first_frame(tmp_path, colorizer):
-    source = write(tmp_path / "cat.avi", panned(3), "MJPG")
-    seen = []
-
-    def first_ones(frames, total):
-        for pair in frames:
-            seen.append(pair)
-            yield pair[0].repeat(90, axis=1), pair[1].repeat(90, axis=1)
-
-    with pytest.raises(UnreadableFile, match="8640 x 72 pixels at 25 frames a second"):
-        colour_film(source, {"colorized": tmp_path / "out.mp4"}, colorizer, progress=first_ones)
-    assert len(seen) == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["cat.avi"]
-
-
-@needs_ffmpeg
-def test_uneven_frames_are_said(tmp_path, colorizer):
-    write(tmp_path / "cat.mp4", panned(FRAMES))
-    slower = "setpts='if(lt(N,10),N,10+(N-10)*6)/25/TB'"
-    command = ["ffmpeg", "-v", "error", "-i", tmp_path / "cat.mp4", "-vf", slower, "-fps_mode", "vfr"]
-    subprocess.run([*command, tmp_path / "uneven.mp4"], check=True)
-    outputs = {"colorized": tmp_path / "out.mp4"}
-    assert colour_film(tmp_path / "cat.mp4", outputs, colorizer) == ""
-    assert "uneven rate" in colour_film(tmp_path / "uneven.mp4", outputs, colorizer)
-
-
-def test_a_film_comes_out_whole_and_in_colour(tmp_path, colorizer, monkeypatch):
+def test_a_film_comes_out_whole_and_in_colour(tmp_path, monkeypatch):
     monkeypatch.setattr(film, "BATCH", 6)  # so that batches end within the film
-    source = write(tmp_path / "cat.avi", panned(), "MJPG")
-    outputs = {"colorized": tmp_path / "out.mp4", "compare": tmp_path / "compare.mp4"}
-    colour_film(source, outputs, colorizer)
-    truth, frames, compared = (
-        list(read_frames(cv2.VideoCapture(str(p)))) for p in (source, outputs["colorized"], outputs["compare"])
-    )
+    source = write(tmp_path / "cat.avi", panned(), "mjpeg", "yuvj420p")
+    out, remark = painted(source, tmp_path, compare="compare.mp4")
+    (truth, times), (frames, now), (compared, _) = read(source), read(out), read(tmp_path / "compare.mp4")
+    assert remark == ""
     assert len(frames) == len(compared) == FRAMES
-    assert frames[0].shape == (HEIGHT, WIDTH, 3)
+    assert now == pytest.approx(times)
     assert compared[0].shape == (HEIGHT, 3 * WIDTH, 3)
     for frame, image_bgr in zip(truth, frames, strict=True):
-        assert np.ptp(image_bgr.astype(int), axis=-1).mean() > 4
-        gray = [cv2.cvtColor(picture, cv2.COLOR_BGR2LAB)[..., 0].astype(int) for picture in (frame, image_bgr)]
-        assert np.abs(gray[0] - gray[1]).mean() < 8  # two lossy codecs between them
-    assert not list(tmp_path.glob(".colorize-*"))
+        before, after = bgr_to_lab(frame), bgr_to_lab(image_bgr)
+        assert np.abs(before[0].astype(int) - after[0]).mean() < 5
+        assert cie_ab(after[1]).mean(axis=(0, 1)) == pytest.approx([20, 30], abs=6)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cat.avi", "compare.mp4", "out.mp4"]
+
+
+@pytest.mark.parametrize("suffix", ["mpg", "wmv", "flv", "ts", "3gp"])
+def test_old_films_are_found_in_a_folder_and_coloured(tmp_path, suffix):
+    codec = {"mpg": "mpeg1video", "wmv": "wmv2", "flv": "flv", "ts": "mpeg2video", "3gp": "mpeg4"}[suffix]
+    write(tmp_path / f"old.{suffix}", panned(6), codec)
+    (job,) = list_jobs([str(tmp_path)], None, ["colorized"])
+    assert colour_film(job.source, job.outputs, Stub()) == ""
+    assert len(read(tmp_path / "old-colorized.mp4")[0]) == 6
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp", "png"])
+def test_an_animation_is_a_film_and_a_still_is_not(tmp_path, suffix):
+    pages = [Image.fromarray(np.full((40, 60, 3), 50 * number, np.uint8)) for number in range(4)]
+    pages[0].save(tmp_path / f"a.{suffix}", save_all=True, append_images=pages[1:], duration=[100, 200, 50, 100])
+    pages[0].save(tmp_path / f"still.{suffix}")
+    moving, still = list_jobs([str(tmp_path)], None, ["colorized"])
+    assert (moving.is_film, still.is_film) == (True, False)
+    assert colour_film(moving.source, moving.outputs, Stub()) == ""
+    frames, times = read(tmp_path / "a-colorized.mp4")
+    assert times == pytest.approx([0, 0.1, 0.3, 0.35])
+    assert np.diff([frame.mean() for frame in frames]).min() > 30
+
+
+def test_a_name_with_a_colon_is_a_file(tmp_path, monkeypatch):
+    write(tmp_path / "plain.mp4", panned(2)).rename(tmp_path / "film: part 1.mp4")
+    monkeypatch.chdir(tmp_path)
+    colour_film(Path("film: part 1.mp4"), {"colorized": Path("film: part 1-colorized.mp4")}, Stub())
+    assert len(read("file:film: part 1-colorized.mp4")[0]) == 2
+
+
+def test_a_film_that_cannot_be_read_leaves_no_folder(tmp_path):
+    (tmp_path / "text.mp4").write_text("hello")
+    with pytest.raises(UnreadableFile, match="no film that FFmpeg can read"):
+        colour_film(tmp_path / "text.mp4", {"colorized": tmp_path / "out" / "text-colorized.mp4"}, Stub())
+    assert [path.name for path in tmp_path.iterdir()] == ["text.mp4"]
+
+
+@contextmanager
+def room_of(size):
+    """Files may not grow beyond `size` bytes, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("size", [0, 5_000, 12_000])
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, size):
+    source = write(tmp_path / "loud.mp4", panned(), sound="aac")
+    with room_of(size), pytest.raises(UserError, match="cannot write .*colorized.mp4: .*; make room"):
+        colour_film(source, {"colorized": tmp_path / "out" / "loud-colorized.mp4"}, Stub())
+    assert [path.name for path in tmp_path.iterdir()] == ["loud.mp4"]
+
+
+def test_ctrl_c_leaves_nothing(tmp_path):
+    write(tmp_path / "long.mp4", list(panned(height=24, width=32)) * 40)
+    process = start_script(SCRIPT, "long.mp4", "--out", "out", "--model", "32", cwd=tmp_path)
+    give_up = time.monotonic() + 60
+    while not list(tmp_path.glob(".colorize-*/*.mp4")) and process.poll() is None and time.monotonic() < give_up:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
+    assert [path.name for path in tmp_path.iterdir()] == ["long.mp4"]
+
+
+def test_without_pyav_it_says_what_to_install(tmp_path, monkeypatch):
+    (tmp_path / "av.py").write_text("raise ModuleNotFoundError('No module named av')")
+    write(tmp_path / "cat.mp4", panned(2))
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    process = run_script(SCRIPT, "cat.mp4", cwd=tmp_path)
+    assert process.returncode == 2
+    assert "films need PyAV: pip install -e '.[film]'" in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+def test_from_the_command_line(tmp_path):
+    """A film, two that are none, and a photograph: the good ones are written, the bad ones are named."""
+    write(tmp_path / "cat.mp4", panned(6))
+    (tmp_path / "text.mp4").write_text("hello")
+    with av.open(str(tmp_path / "sound.m4v"), "w", format="mp4") as container:
+        track = container.add_stream("aac", RATE, layout="mono")
+        container.mux(track.encode(tone(0.1)) + track.encode(None))
+    photograph_file(tmp_path / "cat.png", 1)
+    process = run_script(SCRIPT, ".", "--out", "out", "--model", "32", cwd=tmp_path)
+    assert process.returncode == 1
+    assert "text.mp4: no film that FFmpeg can read" in process.stderr
+    assert "sound.m4v: no film: it holds no moving picture" in process.stderr
+    assert "Traceback" not in process.stderr
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["cat-colorized.mp4", "cat-colorized.png"]
+    refused = run_script(SCRIPT, "cat.mp4", "--samples", "2", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "colour films apart" in refused.stderr.splitlines()[-1]
 
 
 def test_steadied_colours_flicker_less_and_cost_no_error(colorizer):
@@ -98,8 +156,8 @@ def test_steadied_colours_flicker_less_and_cost_no_error(colorizer):
 def test_films_are_measured_from_the_command_line(tmp_path):
     write(tmp_path / "cat.mp4", panned(4))
     assert run_script("results/studies/flicker.py", "cat.mp4", cwd=tmp_path).returncode == 0
-    (film,) = json.loads((tmp_path / "results/flicker.json").read_text())["films"]
-    assert (film["film"], film["frames"]) == ("cat.mp4", 4)
+    (measured,) = json.loads((tmp_path / "results/flicker.json").read_text())["films"]
+    assert (measured["film"], measured["frames"]) == ("cat.mp4", 4)
     (tmp_path / "text.mp4").write_text("hello")
     refused = run_script("results/studies/flicker.py", "text.mp4", cwd=tmp_path)
     assert refused.returncode == 2
@@ -117,44 +175,3 @@ def test_colours_follow_the_motion_and_stop_at_a_cut():
     assert followed[:, 70:].mean() < 4
     other = 255 - L
     assert np.abs(steady(L, ab, other, np.zeros_like(ab))).mean() < 4
-
-
-@needs_ffmpeg
-def test_the_sound_is_kept(tmp_path, colorizer):
-    silent = write(tmp_path / "silent.mp4", panned())
-    loud = tmp_path / "loud.mkv"
-    make = ["ffmpeg", "-v", "error", "-i", silent, "-f", "lavfi", "-i", "sine=duration=0.8", "-c:v", "copy"]
-    subprocess.run([*make, "-c:a", "libvorbis", loud], check=True)
-    assert colour_film(loud, {"colorized": tmp_path / "out.mp4"}, colorizer) == ""
-    probe = subprocess.run(["ffmpeg", "-i", tmp_path / "out.mp4"], capture_output=True, text=True).stderr
-    assert "Audio:" in probe
-
-
-def test_without_ffmpeg_it_says_so(tmp_path, colorizer, monkeypatch):
-    monkeypatch.setattr(film.shutil, "which", lambda _: None)
-    remark = colour_film(write(tmp_path / "a.mp4", panned(4)), {"colorized": tmp_path / "out.mp4"}, colorizer)
-    assert "install ffmpeg" in remark
-    assert (tmp_path / "out.mp4").exists()
-
-
-def test_a_film_cut_short_is_coloured_as_far_as_it_goes(tmp_path, colorizer):
-    whole = write(tmp_path / "whole.avi", panned(), "MJPG").read_bytes()
-    (tmp_path / "cut.avi").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UnreadableFile, match=f"of {FRAMES} frames"):
-        colour_film(tmp_path / "cut.avi", {"colorized": tmp_path / "out.mp4"}, colorizer)
-    assert 4 < len(list(read_frames(cv2.VideoCapture(str(tmp_path / "out.mp4"))))) < FRAMES
-
-
-def test_from_the_command_line(tmp_path):
-    """A film, one that is none, and a photograph: the good ones are written, the bad one is named."""
-    write(tmp_path / "cat.mp4", panned(6))
-    (tmp_path / "text.mp4").write_text("hello")
-    photograph_file(tmp_path / "cat.png", 1)
-    process = run_script(SCRIPT, ".", "--out", "out", "--model", "32", cwd=tmp_path)
-    assert process.returncode == 1
-    assert "text.mp4: no film that OpenCV can read" in process.stderr
-    assert "Traceback" not in process.stderr
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["cat-colorized.mp4", "cat-colorized.png"]
-    refused = run_script(SCRIPT, "cat.mp4", "--samples", "2", cwd=tmp_path)
-    assert refused.returncode == 2
-    assert "colour films apart" in refused.stderr.splitlines()[-1]

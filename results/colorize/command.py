@@ -69,8 +69,10 @@ def _main():
         raise UserError("name photographs, films, folders, patterns, or - for standard input")
     jobs, lines = list_jobs(arguments.photographs, arguments.out, what_is_shown(arguments))
     print(*lines, sep="\n", end="\n" * bool(lines), file=sys.stderr)
-    if any(job.is_film for job in jobs) and (arguments.samples or arguments.uncertainty):
-        raise UserError("--samples and --uncertainty are for photographs: colour films apart")
+    if any(job.is_film for job in jobs):
+        if arguments.samples or arguments.uncertainty:
+            raise UserError("--samples and --uncertainty are for photographs: colour films apart")
+        import results.colorize.film  # noqa: F401 - which says, before any work, that PyAV is missing
     if not arguments.force:
         every, jobs = jobs, left_to_do(jobs)
         if len(jobs) < len(every):

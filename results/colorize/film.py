@@ -1,35 +1,32 @@
 """Films: every frame coloured as a photograph is, its colours carried along the motion so that they do not flicker."""
 
 import os
-import shutil
-import subprocess
-import tempfile
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
 
-from preprocessing.files import UserError
 from preprocessing.lab import bgr_to_lab
 from preprocessing.photograph import UnreadableFile
+from results.colorize.film_reader import open_film
+from results.colorize.film_writer import Mp4, said_of
 from results.colorize.full_size import gray_picture, join, predict_small
 
 BATCH = 16  # frames that go through the network together
 KEPT = 0.9  # share of the last frame's colours where the picture is the same
 SAME = 0.05  # of L in 0..1: a carried pixel that differs by this counts for 1/e
-OUT_OF_STEP = 0.3  # seconds between a frame's time and its place at an even rate
-WHOLE = 0.95  # a film that gives fewer of the frames its header names was cut short (some headers estimate)
 
 
 def colour_film(source, outputs, colorizer, vibrance=None, temperature=None, progress=lambda frames, total: frames):
-    """Colour a film into MPEG-4 files, with its sound where ffmpeg is installed.
+    """Colour a film into MP4 files (H.264 and AAC, or the sound that it has), its frames shown when they were.
 
     Parameters
     ----------
     source : path
     outputs : {"colorized": path} and, for gray | truth | predicted, {"compare": path} as well
-    progress : (frames, total=their number) -> frames, for a progress bar
+    progress : (frames, total=their number, about, or None) -> frames, for a progress bar
 
     Returns
     -------
@@ -38,46 +35,66 @@ def colour_film(source, outputs, colorizer, vibrance=None, temperature=None, pro
     Raises
     ------
     UnreadableFile
-        OpenCV reads no frame of it, MPEG-4 holds no picture of its size, or it was cut short; what comes before the
-        cut is coloured and kept.
+        It is no film that FFmpeg reads, H.264 holds no picture of its size, or it was cut short or is damaged; what can
+        be read is coloured and kept.
     UserError
-        The result cannot be written.
+        The result cannot be written; nothing is left behind.
     """
-    film = cv2.VideoCapture(str(source))
-    announced, per_second = int(film.get(cv2.CAP_PROP_FRAME_COUNT)), film.get(cv2.CAP_PROP_FPS) or 25.0
-    times = []
-    pairs = coloured(read_frames(film, times), colorizer, vibrance, temperature)
-    folder = next(iter(outputs.values())).parent
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".colorize-", dir=folder) as unfinished:
-        silent = {name: Path(unfinished) / f"{name}.mp4" for name in outputs}
-        count = write_films(silent, progress(pairs, total=announced), per_second)
-        if not count:
-            raise UnreadableFile("no film that OpenCV can read, or cut short before its first frame")
-        remark = ""
-        for name, path in outputs.items():
-            if int(cv2.VideoCapture(str(silent[name])).get(cv2.CAP_PROP_FRAME_COUNT)) != count:
-                raise UserError(f"cannot write {path}: make room or choose another folder with --out")
-            finished, remark = with_sound(silent[name], source)
-            os.replace(finished, path)
-    if np.abs(np.array(times) - np.arange(count) / per_second).max() > OUT_OF_STEP:
-        remark = (
-            f"{remark}; " * bool(remark) + "its frames come at an uneven rate, ours do not: sound may be out of step"
-        )
-    if count < WHOLE * announced:
-        raise UnreadableFile(f"cut short: {count} of {announced} frames could be read; those were coloured")
-    return remark
+    place = next(place for place in next(iter(outputs.values())).absolute().parents if place.exists())
+    with open_film(source) as film, TemporaryDirectory(prefix=".colorize-", dir=place) as unfinished:
+        pairs = progress(coloured(film.frames(), colorizer, vibrance, temperature), total=film.total)
+        written = {name: (Path(unfinished) / f"{name}.mp4", path) for name, path in outputs.items()}
+        odd = write_films(written, film, pairs)
+        missing = film.shortfall()
+        if not film.count:
+            raise UnreadableFile(missing)
+        for unnamed, path in written.values():
+            with said_of(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(unnamed, path)
+    if missing:
+        raise UnreadableFile(f"{missing}; what could be read was coloured")
+    return "its last row or column doubled: H.264 asks for even sides" if odd else ""
 
 
-def read_frames(film, times=None):
-    """The frames of a cv2.VideoCapture, (H, W, 3) uint8 BGR, upright; their times in seconds are added to a list `times`."""
-    while True:
-        read, frame = film.read()
-        if not read:
-            return
-        if times is not None:
-            times.append(film.get(cv2.CAP_PROP_POS_MSEC) / 1000)
-        yield frame
+def write_films(written, film, pairs):
+    """Write (frame, coloured frame) pairs, and the sounds that were read on the way, to MP4 files.
+
+    Parameters
+    ----------
+    written : {name: (path, the path that it will have)}
+
+    Returns
+    -------
+    odd : bool, whether a side had to be made even
+    """
+    films = {}
+    for frame, image_bgr in pairs:
+        when = film.times.popleft()
+        for name, (path, final) in written.items():
+            picture = image_bgr
+            if name == "compare":
+                picture = np.hstack([gray_picture(bgr_to_lab(frame)[0]), frame, image_bgr])
+            with said_of(final):
+                films[name] = films.get(name) or Mp4(path, film, *picture.shape[:2])
+                films[name].write(picture, *when)
+        write_sounds(written, film, films)
+    if films:
+        write_sounds(written, film, films)
+    for name, each in films.items():
+        with said_of(written[name][1]):
+            each.finish()
+    return any(any(each.odd) for each in films.values())
+
+
+def write_sounds(written, film, films):
+    """Write what was read of the sounds so far."""
+    while film.heard:
+        sound, packet = film.heard.popleft()
+        for piece in sound.pieces(packet):
+            for name, each in films.items():
+                with said_of(written[name][1]):
+                    each.write_sound(sound, piece)
 
 
 def coloured(frames, colorizer, vibrance=None, temperature=None, steadied=True):
@@ -120,41 +137,3 @@ def carried(L_before, ab_before, L):
     rows, columns = np.indices(L.shape, np.float32)
     x, y = columns + flow[..., 0], rows + flow[..., 1]
     return tuple(cv2.remap(p, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for p in (L_before, ab_before))
-
-
-def write_films(paths, pairs, per_second):
-    """Write (frame, coloured frame) pairs to silent MPEG-4 files, one a name; the number of frames."""
-    writers, count = {}, 0
-    try:
-        for frame, image_bgr in pairs:
-            for name, path in paths.items():
-                if name == "compare":
-                    picture = np.hstack([gray_picture(bgr_to_lab(frame)[0]), frame, image_bgr])
-                else:
-                    picture = image_bgr
-                if name not in writers:
-                    code = cv2.VideoWriter_fourcc(*"mp4v")
-                    size = picture.shape[1::-1]
-                    writers[name] = cv2.VideoWriter(str(path), code, per_second, size)
-                    if not writers[name].isOpened():
-                        what = f"{size[0]} x {size[1]} pixels at {per_second:g} frames a second"
-                        raise UnreadableFile(f"OpenCV writes no MPEG-4 film of {what} ({name})")
-                writers[name].write(picture)
-            count += 1
-    finally:
-        for writer in writers.values():
-            writer.release()
-    return count
-
-
-def with_sound(silent, source):
-    """Join a silent film with the sound of `source`; (path, remark). Sound that MPEG-4 cannot hold becomes AAC."""
-    if not shutil.which("ffmpeg"):
-        return silent, "without its sound, if it had any: install ffmpeg to keep it"
-    joined = silent.with_stem(f"{silent.stem}-with-sound")
-    inputs = ["-i", silent, "-i", source, "-map", "0:v", "-map", "1:a?", "-c:v", "copy"]
-    for codec in ("copy", "aac"):
-        command = ["ffmpeg", "-v", "error", "-y", *inputs, "-c:a", codec, joined]
-        if subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).returncode == 0:
-            return joined, ""
-    return silent, "without its sound, which ffmpeg could not read"

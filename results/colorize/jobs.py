@@ -1,5 +1,6 @@
 """What is to be coloured, and where it is written."""
 
+import functools
 import glob
 import hashlib
 import os
@@ -8,10 +9,14 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
 from preprocessing.files import UserError
 from preprocessing.listing import PHOTOGRAPHS, files_below, passed_over, suffix_of
 
-FILMS = {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm"}
+FILMS = {".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".avi", ".divx", ".mkv", ".webm", ".ogv", ".flv", ".f4v"}
+FILMS |= {".wmv", ".asf", ".mpg", ".mpeg", ".m1v", ".m2v", ".vob", ".ts", ".mts", ".m2ts", ".dv", ".mxf"}
+ANIMATIONS = {".gif", ".png", ".apng", ".webp", ".avif"}  # which may hold several pages
 STDIO = "-"
 LONGEST_NAME = 255  # bytes, of most file systems
 OURS = re.compile(r"-(colorized|compare|uncertainty|sample\d+)$")
@@ -100,7 +105,7 @@ def _found(name):
     path = Path(name)
     if os.path.isdir(path):
         files, refused = files_below(path)
-        taken = [file for file in files if suffix_of(file.name) in PHOTOGRAPHS | FILMS]
+        taken = [file for file in files if suffix_of(file.name) in PHOTOGRAPHS | FILMS | ANIMATIONS]
         line = passed_over(set(files) - set(taken), refused)
         found = [file for file in taken if not _is_ours(file)]
         if not found:
@@ -116,7 +121,18 @@ def _found(name):
 
 
 def _is_film(source):
-    return Path(source).suffix.lower() in FILMS
+    suffix = Path(source).suffix.lower()
+    return suffix in FILMS or (suffix in ANIMATIONS and is_animation(source))
+
+
+@functools.cache
+def is_animation(path):
+    """Whether an image file holds several pages that are shown in turn."""
+    try:
+        with Image.open(path) as image:
+            return getattr(image, "is_animated", False)
+    except Exception:  # noqa: BLE001 - decoders raise whatever a damaged file leads them to; its reader says so
+        return False
 
 
 def _is_ours(path):

@@ -32,7 +32,7 @@ def main():
     for path in arguments.films:
         frames = first_frames(path)
         if len(frames) < 2:
-            raise UserError(f"{path} is no film that OpenCV can read: name one of at least two frames")
+            raise UserError(f"{path} is no film that FFmpeg can read: name one of at least two frames")
         measured.append({"film": path.name, "frames": len(frames), **measure(frames, colorizer)})
         print(json.dumps(measured[-1]))
     table = {"weights": "l2_128", "seconds": round(time.monotonic() - started), "films": measured}
@@ -41,12 +41,15 @@ def main():
 
 
 def first_frames(path):
-    """The first frames of a film, (H, W, 3) uint8 BGR each; none of what OpenCV cannot read."""
-    import cv2
+    """The first frames of a film, (H, W, 3) uint8 BGR each; none of what FFmpeg cannot read."""
+    from preprocessing.photograph import UnreadableFile
+    from results.colorize.film_reader import open_film
 
-    from results.colorize.film import read_frames
-
-    return list(islice(read_frames(cv2.VideoCapture(str(path))), FRAMES))
+    try:
+        with open_film(path) as film:
+            return list(islice(film.frames(), FRAMES))
+    except UnreadableFile:
+        return []
 
 
 def measure(frames, colorizer):
