@@ -91,7 +91,7 @@ class Film:
             stamp = frame.dts if self.untimed or frame.pts is None else frame.pts
             time = next_time if stamp is None else round((stamp * frame.time_base - self.start) / self.time_base)
             time = time if earliest is None else max(time, earliest)
-            duration = round((frame.duration or 0) * frame.time_base / self.time_base)
+            duration = round((frame.duration * frame.time_base or 1 / self.rate) / self.time_base)
             earliest, next_time = time + 1, time + max(1, duration)
             self.times.append((time, duration))
             self.count += 1
