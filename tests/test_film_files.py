@@ -1,6 +1,7 @@
 """Film files: frames at their times, upright and deinterlaced, with their sound; what cannot be read is said."""
 
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from films import FRAMES, HEIGHT, RATE, WIDTH, av, painted, panned, read, write
 
 from preprocessing.lab import bgr_to_lab
 from preprocessing.photograph import UnreadableFile
-from results.colorize.film_reader import deinterlaced, open_film
+from results.colorize.film_reader import deinterlaced, display_matrix, open_film, upright
 
 
 @pytest.mark.parametrize(("height", "matrix"), [(576, 6), (720, 1)])
@@ -124,6 +125,24 @@ def test_a_film_that_was_filmed_sideways_is_upright(tmp_path, turned):
         assert container.streams.video[0].sample_aspect_ratio == (2 if turned == 180 else Fraction(1, 2))
     L = [bgr_to_lab(picture)[0].astype(int) for picture in (upright, frame.to_ndarray(format="bgr24"))]
     assert np.abs(L[0] - L[1]).mean() < 4
+
+
+@pytest.mark.parametrize(
+    ("held", "turn"),
+    [
+        ([1, 0, 0, 0, 1], (1, 0, 0, 1)),
+        ([-1, 0, 0, 0, 1], (-1, 0, 0, 1)),
+        ([0, 1, 0, -1, 0], (0, 1, -1, 0)),
+        ([0] * 5, (1, 0, 0, 1)),
+    ],
+)
+def test_mirrored_films_and_empty_display_matrices_are_read(held, turn):
+    matrix = np.int32([*held, 0, 0, 0, 0]) * 65536
+    frame = SimpleNamespace(side_data={"DISPLAYMATRIX": matrix.tobytes()})
+    assert display_matrix(frame) == turn
+    picture = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    if turn == (-1, 0, 0, 1):
+        assert np.array_equal(upright(picture, turn), picture[:, ::-1])
 
 
 @pytest.mark.parametrize(("suffix", "sound", "becomes"), [("mp4", "aac", "aac"), ("avi", "pcm_s16le", "aac")])
