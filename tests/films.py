@@ -33,8 +33,10 @@ def panned(frames=FRAMES, height=HEIGHT, width=WIDTH):
         yield np.clip(part + random.normal(0, 4, part.shape), 0, 255).astype(np.uint8)
 
 
-def write(path, frames, codec="mpeg4", pixels="yuv420p", times=None, sound=None, seconds=0.8, turned=0, **context):
-    """A film of 25 frames a second, or at `times` in ms; with a tone in the codec `sound`."""
+def write(
+    path, frames, codec="mpeg4", pixels="yuv420p", times=None, sound=None, seconds=0.8, turned=0, matrix=None, **context
+):
+    """A film of 25 frames a second, or at `times` in ms; with a tone in the codec `sound`; it does not name its `matrix`."""
     frames = list(frames)
     height, width = frames[0].shape[:2]
     with av.open(str(path), "w") as container:
@@ -47,7 +49,7 @@ def write(path, frames, codec="mpeg4", pixels="yuv420p", times=None, sound=None,
             picture.set_display_rotation(turned)
         track = container.add_stream(sound, RATE, layout="mono") if sound else None
         for number, image_bgr in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(image_bgr, "bgr24").reformat(format=pixels)
+            frame = av.VideoFrame.from_ndarray(image_bgr, "bgr24").reformat(format=pixels, dst_colorspace=matrix)
             frame.pts, frame.time_base = times[number] if times else number, picture.codec_context.time_base
             container.mux(picture.encode(frame))
         container.mux(picture.encode(None))

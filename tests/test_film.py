@@ -60,13 +60,15 @@ def test_old_films_are_found_in_a_folder_and_coloured(tmp_path, suffix):
 @pytest.mark.parametrize("suffix", ["gif", "webp", "png"])
 def test_an_animation_is_a_film_and_a_still_is_not(tmp_path, suffix):
     pages = [Image.fromarray(np.full((40, 60, 3), 50 * number, np.uint8)) for number in range(4)]
-    pages[0].save(tmp_path / f"a.{suffix}", save_all=True, append_images=pages[1:], duration=[100, 200, 50, 100])
+    pages[0].save(tmp_path / f"a.{suffix}", save_all=True, append_images=pages[1:], duration=[100, 200, 50, 300])
     pages[0].save(tmp_path / f"still.{suffix}")
     (moving, still), _ = list_jobs([str(tmp_path)], None, ["colorized"])
     assert (moving.is_film, still.is_film) == (True, False)
     assert colour_film(moving.source, moving.outputs, Stub()) == ""
     frames, times = read(tmp_path / "a-colorized.mp4")
     assert times == pytest.approx([0, 0.1, 0.3, 0.35])
+    with av.open(str(tmp_path / "a-colorized.mp4")) as container:
+        assert container.duration == 650_000  # microseconds
     assert np.diff([frame.mean() for frame in frames]).min() > 30
 
 

@@ -79,7 +79,13 @@ class Film:
         self.container.close()
 
     def frames(self):
-        """Yield each frame, (H, W, 3) uint8 BGR, all of the first one's size."""
+        """Yield each frame, (H, W, 3) uint8 BGR, all of the first one's size; UnreadableFile for pixels of an unknown kind."""
+        try:
+            yield from self._frames()
+        except av.FFmpegError as error:
+            raise UnreadableFile(f"FFmpeg does not convert its picture ({error.strerror})") from None
+
+    def _frames(self):
         first, earliest, next_time = None, None, 0
         for frame in deinterlaced(self._decoded()):
             if first is None:
@@ -91,7 +97,7 @@ class Film:
             stamp = frame.dts if self.untimed or frame.pts is None else frame.pts
             time = next_time if stamp is None else round((stamp * frame.time_base - self.start) / self.time_base)
             time = time if earliest is None else max(time, earliest)
-            duration = round((frame.duration or 0) * frame.time_base / self.time_base)
+            duration = round((frame.duration * frame.time_base or 1 / self.rate) / self.time_base)
             earliest, next_time = time + 1, time + max(1, duration)
             self.times.append((time, duration))
             self.count += 1
@@ -242,7 +248,8 @@ def display_matrix(frame):
         a, b, _, c, d = np.frombuffer(bytes(frame.side_data["DISPLAYMATRIX"]), np.int32)[:5]
     except (KeyError, ValueError):  # none, or PyAV does not know other data beside it
         return 1, 0, 0, 1
-    return tuple(np.sign([0, b, c, 0] if abs(b) > abs(a) else [a, 0, 0, d]).tolist())
+    a, b, c, d = np.sign([0, b, c, 0] if abs(b) > abs(a) else [a, 0, 0, d]).tolist()
+    return (a, b, c, d) if a + c and b + d else (1, 0, 0, 1)  # some files hold zeros
 
 
 def upright(picture, matrix):

@@ -36,9 +36,8 @@ class Mp4:
         context = self.picture.codec_context
         context.flags |= av.codec.context.Flags.frame_duration
         context.sample_aspect_ratio = film.aspect
-        context.color_primaries = context.color_trc = (
-            COLOURS.ColorPrimaries.BT709
-        )  # those of sRGB; H.273 gives both one number
+        context.color_primaries = COLOURS.ColorPrimaries.BT709  # which are sRGB's
+        context.color_trc = COLOURS.ColorTrc.BT709
         context.color_range, context.colorspace = COLOURS.ColorRange.MPEG, MATRICES[self.matrix]
         try:
             context.open()
@@ -46,6 +45,7 @@ class Mp4:
             raise UnreadableFile(f"H.264 holds no picture of {width} x {height} pixels") from None
         self.tracks = {sound: sound.add_to(self.container) for sound in film.sounds}
         self.container.start_encoding()
+        self.delay = None  # units from a packet's decoding to its showing, of the first
 
     def write(self, picture, time, duration):
         """Add a picture, (H, W, 3) uint8 BGR, to be shown at a time for a duration, in the film's units."""
@@ -54,7 +54,13 @@ class Mp4:
         frame = av.VideoFrame.from_ndarray(picture, "bgr24")
         frame = frame.reformat(format="yuv420p", dst_colorspace=self.matrix, dst_color_range="MPEG", interpolation=FINE)
         frame.pts, frame.duration, frame.time_base = time, duration, self.picture.codec_context.time_base
-        self.container.mux(self.picture.encode(frame))
+        self.end = time + duration
+        self._mux(self.picture.encode(frame))
+
+    def _mux(self, packets):
+        if packets and self.delay is None:
+            self.delay = packets[0].pts - packets[0].dts
+        self.container.mux(packets)
 
     def write_sound(self, sound, piece):
         """Add an av.Packet or av.AudioFrame of a Sound."""
@@ -66,7 +72,11 @@ class Mp4:
 
     def finish(self):
         """Write what the encoders hold back, and the index."""
-        self.container.mux(self.picture.encode(None))
+        *packets, last = self.picture.encode(None)  # x264 holds back one at least
+        self._mux(packets)
+        self.delay = last.pts - last.dts if self.delay is None else self.delay
+        last.duration = self.end - self.delay - last.dts  # for MP4 a film ends when what is decoded last does
+        self.container.mux(last)
         for sound, track in self.tracks.items():
             if not sound.stays:
                 self.container.mux(track.encode(None))
