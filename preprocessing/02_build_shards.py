@@ -18,6 +18,8 @@ def main():
         "--crops", type=int, default=0, help="random crops of each training photograph (default: its centre)"
     )
     arguments = parser.parse_args()
+    if any(side % 16 or side <= 0 for side in arguments.resolutions):
+        parser.error("--resolutions takes multiples of 16")
     if not 0 <= arguments.crops <= 1024:
         parser.error("--crops takes 0 to 1024")
     if min(arguments.resolutions) < 1:
