@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from preprocessing.files import UserError
-from preprocessing.options import OBJECTIVES, RunConfig, natural, resolve, training_parser
+from preprocessing.options import OBJECTIVES, RunConfig, natural, positive, resolve, training_parser
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,7 @@ def parse_options(description):
         "--from-nothing", action="store_true", help="with --network unet: without the encoder's ImageNet weights"
     )
     parser.add_argument("--frozen-stages", type=natural, help="of a U-Net's encoder, and its stem (default: 2)")
+    parser.add_argument("--encoder-rate", type=positive(float), help="its encoder's share of the rate (default: 0.3)")
     arguments = parser.parse_args()
     network = (arguments.network or "seven_layer").replace("-", "_")
     arguments.network = network
@@ -102,8 +103,8 @@ def parse_options(description):
         parser.error("--dropout and --dilation are for the seven-layer network: leave them out")
     if arguments.from_study and network != "seven_layer":
         parser.error("--from-study is for the seven-layer network: leave --network out")
-    if network != "unet" and (arguments.from_nothing or arguments.frozen_stages is not None):
-        parser.error("--from-nothing and --frozen-stages are for --network unet")
+    if network != "unet" and (arguments.from_nothing or arguments.encoder_rate or arguments.frozen_stages is not None):
+        parser.error("--from-nothing, --frozen-stages and --encoder-rate are for --network unet")
     if network == "notebook" and arguments.objective != "l2":
         parser.error(f"--objective {arguments.objective} is ours: leave --network notebook out")
     if arguments.objective != "l2":

@@ -22,8 +22,6 @@ def main():
         parser.error("--resolutions takes multiples of 16")
     if not 0 <= arguments.crops <= 1024:
         parser.error("--crops takes 0 to 1024")
-    if min(arguments.resolutions) < 1:
-        parser.error("--resolutions takes 1 and more")
 
     from preprocessing.build import build_shards, resolutions_of, start_workers_early
     from preprocessing.sources import EMBEDDED, EMBEDDED_TRAINING, open_embedded, open_source

@@ -85,6 +85,7 @@ def training_parser(description):
     parser.add_argument("--epochs", type=positive(int))
     parser.add_argument("--batch-size", type=positive(int))
     parser.add_argument("--learning-rate", type=positive(float))
+    parser.add_argument("--warmup-steps", type=natural, help="steps over which the rate rises from 0")
     parser.add_argument("--patience", type=positive(int), help="epochs without a better validation error")
     parser.add_argument("--images-per-epoch", type=positive(int), help="images between two validations")
     parser.add_argument("--dropout", type=share, help="after each of the seven layers")

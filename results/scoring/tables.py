@@ -10,6 +10,8 @@ from results.prediction.weights import find_weights, load_weights, shipped_names
 END = "<!-- end of table -->"
 COLUMNS = {
     "MSE": lambda row: f"{row['mse']:.1f} ({row['mse_ci'][0]:.1f} to {row['mse_ci'][1]:.1f})",
+    "MSE of gray files": lambda row: f"{row['mse_gray_file']:.1f}" if "mse_gray_file" in row else "",
+    "of gray JPEGs": lambda row: f"{row['mse_gray_jpeg']:.1f}" if "mse_gray_jpeg" in row else "",
     "PSNR, dB": lambda row: f"{row['psnr']:.2f}",
     "SSIM": lambda row: f"{row['ssim']:.3f}",
     "AuC": lambda row: f"{row['auc']:.4f}",
