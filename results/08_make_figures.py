@@ -36,7 +36,7 @@ def draw_source(source, folder, as_published):
     from preprocessing.lab import cie_ab
     from preprocessing.shards import read_manifest, read_split
     from preprocessing.sources import EMBEDDED
-    from results.drawing.grid import draw_grid, pairs, swap_channels, triples
+    from results.drawing.grid import pairs, swap_channels, triples
     from results.prediction.predict import load_colorizer
     from results.prediction.weights import shipped_names
 
@@ -58,21 +58,26 @@ def draw_source(source, folder, as_published):
         name = f"result{side}{suffix}"
         if side == 64:
             columns = pairs(L, ab_true, ab_pred)
-            draw_grid(columns, folder / f"{name}.png", blocks=2)
-            print(f"figure: {folder / name}.png")
+            draw(columns, folder / f"{name}.png", blocks=2)
             if as_published:
                 name += "-as-published"
-                draw_grid(swap_channels(columns), Path("results/local/figures") / f"{name}.png", blocks=2)
-                print(f"figure: results/local/figures/{name}.png")
+                draw(swap_channels(columns), Path("results/local/figures") / f"{name}.png", blocks=2)
         else:
-            draw_grid(triples(L, ab_true, ab_pred), folder / f"{name}.png")
-            print(f"figure: {folder / name}.png")
+            draw(triples(L, ab_true, ab_pred), folder / f"{name}.png")
+
+
+def draw(columns, path, **options):
+    """Draw a grid, and say whether the file had to be written again."""
+    from results.drawing.grid import draw_grid
+
+    drawn = draw_grid(columns, path, **options)
+    print(f"figure: {path}{'' if drawn else ' (shows the same photographs: left alone)'}")
 
 
 def draw_ranked(test, colorizer, path):
     """Draw the best, median and worst photographs of a test split."""
     from preprocessing.lab import cie_ab
-    from results.drawing.grid import draw_grid, triples
+    from results.drawing.grid import triples
     from results.scoring.ranking import best_median_worst
 
     count = min(RANKED, len(test.L) // 4)
@@ -80,21 +85,19 @@ def draw_ranked(test, colorizer, path):
         return
     rows, titles = best_median_worst(test.L, test.ab, colorizer.predict_ab, count)
     L = test.L[rows]
-    draw_grid(triples(L, cie_ab(test.ab[rows]), colorizer.predict_ab(L)), path, row_titles=titles)
-    print(f"figure: {path}")
+    draw(triples(L, cie_ab(test.ab[rows]), colorizer.predict_ab(L)), path, row_titles=titles)
 
 
 def draw_vivid(test, l2, rebalanced, path):
     """Draw gray | truth | L2 | rebalanced."""
     from preprocessing.lab import cie_ab, lab_to_bgr
-    from results.drawing.grid import draw_grid, triples
+    from results.drawing.grid import triples
 
     L = test.L[:PHOTOGRAPHS]
     columns = triples(L, cie_ab(test.ab[:PHOTOGRAPHS]), l2.predict_ab(L))
     columns["L2"] = columns.pop("Predicted")
     columns["Rebalanced"] = lab_to_bgr(L, rebalanced.predict_ab(L, vibrance=rebalanced.vibrance))
-    draw_grid(columns, path)
-    print(f"figure: {path}")
+    draw(columns, path)
 
 
 def draw_possible(test, colorizer, path):
@@ -102,7 +105,6 @@ def draw_possible(test, colorizer, path):
     import numpy as np
 
     from preprocessing.lab import cie_ab, lab_to_bgr
-    from results.drawing.grid import draw_grid
     from results.prediction.decode import entropy, sample
     from results.prediction.vibrance import with_vibrance
 
@@ -118,8 +120,7 @@ def draw_possible(test, colorizer, path):
         columns[f"Sample {seed}"] = shown(drawn)
     certain_to_not = np.array([entropy(distribution) for distribution in each]) / np.log(each[0].shape[-1])
     columns["Entropy"] = np.rint(255 * np.clip(certain_to_not, 0, 1)).astype(np.uint8)[..., None].repeat(3, axis=-1)
-    draw_grid(columns, path)
-    print(f"figure: {path}")
+    draw(columns, path)
 
 
 if __name__ == "__main__":

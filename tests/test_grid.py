@@ -59,3 +59,13 @@ def test_the_same_pictures_give_the_same_bytes(tmp_path):
     for name in ("a.png", "b.png"):
         draw_grid(triples(L, ab, ab), tmp_path / name)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+@pytest.mark.parametrize(("levels", "drawn"), [(2, False), (5, True)])
+def test_a_figure_is_drawn_again_only_where_a_photograph_has_changed(tmp_path, levels, drawn):
+    images = np.full((2, 32, 32, 3), 100, np.uint8)
+    assert draw_grid({"One": images}, tmp_path / "grid.png")
+    before = (tmp_path / "grid.png").read_bytes()
+    images[1, 3, 4] += levels
+    assert draw_grid({"Another title": images}, tmp_path / "grid.png") == drawn
+    assert ((tmp_path / "grid.png").read_bytes() != before) == drawn

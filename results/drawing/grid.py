@@ -1,5 +1,6 @@
 """Grids like the original's figures: rows of gray | truth | predicted, and pairs of predicted | truth."""
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from preprocessing.lab import lab_to_bgr
@@ -42,6 +43,10 @@ def draw_grid(columns, path, blocks=1, row_titles=()):
     path : where the PNG goes
     blocks : int, how many photographs stand side by side in one row
     row_titles : sequence of str, optional; one to the left of each row
+
+    Returns
+    -------
+    drawn : bool; False where the file at `path` shows the same photographs, but for rounding, and was left alone
     """
     count = len(next(iter(columns.values())))
     blocks = min(blocks, count)
@@ -51,12 +56,15 @@ def draw_grid(columns, path, blocks=1, row_titles=()):
     width = margin + MARGIN_PX + blocks * block_px - 2 * GAP_PX
     height = 2 * MARGIN_PX + TITLE_PX + rows * (CELL_PX + GAP_PX) - GAP_PX
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
+    places = []
     for index in range(count):
         row, block = divmod(index, blocks)
         for column, (title, images) in enumerate(columns.items()):
             left = margin + block * block_px + column * (CELL_PX + GAP_PX)
             bottom = height - MARGIN_PX - TITLE_PX - row * (CELL_PX + GAP_PX) - CELL_PX
             axes = figure.add_axes((left / width, bottom / height, CELL_PX / width, CELL_PX / height))
+            top = height - bottom - CELL_PX
+            places.append(np.s_[top : top + CELL_PX, left : left + CELL_PX])
             axes.imshow(images[index][..., ::-1], interpolation="nearest")
             axes.set_axis_off()
             if row == 0:
@@ -64,4 +72,4 @@ def draw_grid(columns, path, blocks=1, row_titles=()):
     for row, title in enumerate(row_titles):
         bottom = height - MARGIN_PX - TITLE_PX - row * (CELL_PX + GAP_PX) - CELL_PX / 2
         figure.text(MARGIN_PX / width, bottom / height, title, fontsize=8, family="DejaVu Sans", va="center")
-    write_figure(figure, path)
+    return write_figure(figure, path, places)
