@@ -13,6 +13,7 @@ from keras_port.unet import build_unet, build_unet_bins
 from preprocessing.ab_bins import bin_centres
 from preprocessing.lab import CODE, UNIT_RANGE
 from preprocessing.options import dilation_rates
+from preprocessing.tensorflow_import import has_dilated_gradient
 
 BN_MOMENTUM = 0.99
 BN_EPSILON = 1e-3
@@ -70,7 +71,7 @@ def _body(kernel, deconv_kernel, dropout, dilation, filters, stride, seed, dtype
 
     def block(x, name, channels, stride=1, deconvolution=False, dilation=1):
         scale = fan_in_share(channels, stride, x) if deconvolution else 1.0
-        convolution = keras.layers.Conv2DTranspose if deconvolution else keras.layers.Conv2D
+        convolution = keras.layers.Conv2DTranspose if deconvolution else DilatedConv2D
         side = deconv_kernel if deconvolution else kernel
         x = convolution(
             channels,
@@ -96,6 +97,22 @@ def _body(kernel, deconv_kernel, dropout, dilation, filters, stride, seed, dtype
     if with_conv7:
         x = block(x, "conv7", 2 * filters, stride=inner, deconvolution=True)
     return L, x, initializer
+
+
+class DilatedConv2D(keras.layers.Conv2D):
+    """Keras' convolution, which can be dilated also where TensorFlow's kernels have no gradient of that."""
+
+    def convolution_op(self, inputs, kernel):
+        """Keras' own, or what `tf_raw.layers.conv2d` does there."""
+        plain = set(self.dilation_rate) == {1} or keras.backend.backend() != "tensorflow"
+        if plain or has_dilated_gradient():
+            return super().convolution_op(inputs, kernel)
+        import tensorflow as tf
+
+        def convolution(x, _, padding):
+            return tf.nn.conv2d(x, kernel, 1, padding)
+
+        return tf.compat.v1.nn.with_space_to_batch(inputs, self.dilation_rate, "SAME", convolution, kernel.shape)
 
 
 def fan_in_share(channels, stride, x):

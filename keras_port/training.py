@@ -3,7 +3,6 @@
 import csv
 import importlib.util
 import sys
-import time
 from pathlib import Path
 
 import keras
@@ -13,6 +12,7 @@ from keras_port.losses import build_loss
 from keras_port.network import UNITS, assign, build_network, to_arrays
 from keras_port.resume import ResumableState, load_state
 from keras_port.unet import ENCODER
+from preprocessing import compute
 from preprocessing.batches import open_training
 from preprocessing.files import held
 from preprocessing.front_door import StopRequest
@@ -177,26 +177,14 @@ class ScaledAdamW(keras.optimizers.AdamW):
 
 
 def choose_compute(config, source, root="shards"):
-    """Resolve "auto": time some steps of each type on this machine and keep the faster."""
-    if config.compute != "auto":
-        return config.compute
-    loss = build_loss(config, UNITS[config.network], source, root)
-    seconds = {name: _time_steps(config, name, loss) for name in POLICIES}
-    fastest = min(seconds, key=seconds.get)
-    rates = ", ".join(f"{name} {config.batch_size / each:.0f} images/s" for name, each in seconds.items())
-    print(f"compute: {fastest} ({rates})")
-    return fastest
+    """Resolve "auto" by some steps on noise."""
+    return compute.choose_compute(config, lambda name: _step_in(name, config, source, root), steps=3)
 
 
-def _time_steps(config, compute, loss, steps=3):
-    model = _compiled(config, compute, 100, loss)
+def _step_in(name, config, source, root):
+    model = _compiled(config, name, 100, build_loss(config, UNITS[config.network], source, root))
     random = np.random.default_rng(0)
     side = config.resolution
     L = random.uniform(-1, 1, (config.batch_size, side, side, 1)).astype(np.float32)
     ab = random.integers(0, 256, (config.batch_size, side, side, 2), np.uint8)
-    seconds = []
-    for _ in range(steps + 2):
-        started = time.perf_counter()
-        model.train_on_batch(L, ab)
-        seconds.append(time.perf_counter() - started)
-    return min(seconds[2:])  # the first two build the graph
+    return lambda: model.train_on_batch(L, ab)

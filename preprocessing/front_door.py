@@ -9,7 +9,6 @@ from pathlib import Path
 from preprocessing.files import UserError
 
 DATA_VARIABLE = "COLORIZE_DATA"
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what matters is raised; the rest hides our own lines
 
 
 def run(main):

@@ -26,9 +26,9 @@ def no_data_variable(monkeypatch):
 
 @pytest.fixture(scope="session")
 def shard_root(tmp_path_factory):
-    """Shards of the embedded photographs at 32 px, four crops of each."""
+    """Shards of the embedded photographs at 32, 64 and 128 px, four crops of each."""
     root = tmp_path_factory.mktemp("shards")
-    build_shards(open_embedded(EMBEDDED_TRAINING), [32], crops=4, root=root)
+    build_shards(open_embedded(EMBEDDED_TRAINING), [32, 64, 128], crops=4, root=root)
     return root
 
 

@@ -49,9 +49,10 @@ def test_the_softmax_is_read_as_an_image_cell_by_cell():
 
 def test_its_batch_norm_depends_on_the_batch_at_test_time_unless_told_otherwise():
     network, L = ConvNetAsCoded(), lightness(8)
-    assert np.abs(network(L)[:1] - network(L[:1])).max() > 1e-4
+    assert np.abs(network(L)[:1] - network(L[:1])).max() > 1e-2  # 0.03
+    # A batch of another size is summed in another order: over seven layers float32 rounds to 1e-5 of the value at most.
     np.testing.assert_allclose(
-        network(L, moving_statistics=True)[:1], network(L[:1], moving_statistics=True), atol=1e-6
+        network(L, moving_statistics=True)[:1], network(L[:1], moving_statistics=True), atol=1e-5
     )
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_port import network
 from tf_raw import layers
 from tf_raw.losses import squared_l2
 
@@ -38,13 +39,58 @@ def compare(ours, keras_layer, x, variables):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize(("side", "stride", "dilation"), [(3, 1, 1), (3, 2, 1), (5, 1, 1), (5, 2, 1), (3, 1, 2)])
-def test_convolution_is_keras_convolution(side, stride, dilation):
+@pytest.mark.parametrize(("side", "stride"), [(3, 1), (3, 2), (5, 1), (5, 2)])
+def test_convolution_is_keras_convolution(side, stride):
     kernel = tf.Variable(normal(side, side, 4, 6))
-    layer = keras.layers.Conv2D(6, side, strides=stride, dilation_rate=dilation, padding="same", use_bias=False)
+    layer = keras.layers.Conv2D(6, side, strides=stride, padding="same", use_bias=False)
     layer.build((None, 8, 8, 4))
     layer.kernel.assign(kernel)
-    compare(lambda x: layers.conv2d(x, kernel, stride, dilation), layer, normal(2, 8, 8, 4), [kernel])
+    compare(lambda x: layers.conv2d(x, kernel, stride), layer, normal(2, 8, 8, 4), [kernel])
+
+
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize(
+    ("side", "dilation", "size"), [(3, 2, (8, 8)), (3, 4, (16, 16)), (5, 2, (8, 8)), (3, 4, (7, 9))]
+)
+def test_dilated_convolutions_of_both_packages_are_keras_with_zeros_between_the_taps(
+    side, dilation, size, native, monkeypatch
+):
+    """The numbers and gradients are those of an ordinary convolution, which every CPU can train."""
+    if not native:  # as where TensorFlow's kernels have no gradient
+        monkeypatch.setattr(layers, "has_dilated_gradient", lambda: False)
+        monkeypatch.setattr(network, "has_dilated_gradient", lambda: False)
+    kernel = tf.Variable(normal(side, side, 4, 6))
+    dilated = network.DilatedConv2D(6, side, dilation_rate=dilation, padding="same", use_bias=False)
+    dilated.build((None, None, None, 4))
+    dilated.kernel.assign(kernel)
+    ordinary = keras.layers.Conv2D(6, (side - 1) * dilation + 1, padding="same", use_bias=False)
+    ordinary.build((None, None, None, 4))
+
+    spread = np.zeros(ordinary.kernel.shape, np.float32)
+    spread[::dilation, ::dilation] = kernel
+    ordinary.kernel.assign(spread)
+    x = normal(2, *size, 4)
+    weight = normal(2, *size, 6)
+
+    def outputs(convolve, variable):
+        @tf.function(input_signature=[tf.TensorSpec((None, None, None, 4))])  # any batch, any size
+        def compute(x):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = convolve(x)
+                loss = tf.reduce_sum(y * weight)
+            return y, *tape.gradient(loss, [x, variable])
+
+        return compute(x)
+
+    y, by_x, by_kernel = outputs(ordinary, ordinary.kernel.value)
+    expected = y, by_x, by_kernel[::dilation, ::dilation]
+    for convolve, variable in (
+        (lambda x: layers.conv2d(x, kernel, 1, dilation), kernel),
+        (dilated, dilated.kernel.value),
+    ):
+        for one, other in zip(outputs(convolve, variable), expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("side", [3, 4, 5])

@@ -7,6 +7,8 @@ its statistics, and does its arithmetic, in float32.
 import numpy as np
 import tensorflow as tf
 
+from preprocessing.tensorflow_import import has_dilated_gradient
+
 BN_MOMENTUM = 0.99  # as the original's code (ORIGINAL.md, section 2)
 BN_EPSILON = 1e-3  # as the original's code
 
@@ -39,7 +41,12 @@ def conv2d(x, kernel, stride=1, dilation=1, padding="SAME"):
     -------
     y : tensor, dtype of x, shape (N, H / stride, W / stride, F) where the padding is "SAME"
     """
-    return tf.nn.conv2d(x, tf.cast(kernel, x.dtype), strides=stride, padding=padding, dilations=dilation)
+    kernel = tf.cast(kernel, x.dtype)
+    if dilation == 1 or has_dilated_gradient():
+        return tf.nn.conv2d(x, kernel, strides=stride, padding=padding, dilations=dilation)
+    return tf.compat.v1.nn.with_space_to_batch(  # a picture for each offset within the rate, side by side in the batch
+        x, [dilation] * 2, padding, lambda x, _, padding: tf.nn.conv2d(x, kernel, stride, padding), kernel.shape
+    )
 
 
 def conv2d_transpose(x, kernel, stride):

@@ -13,6 +13,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from preprocessing.batches import in_order, open_training
+from preprocessing.compute import choose_compute
 from preprocessing.files import UserError, held, write_atomically
 from preprocessing.front_door import StopRequest
 from preprocessing.options import TrainedNetwork, check_same_run, run_settings
@@ -101,7 +102,7 @@ def train(config, source, folder, initial=None, root="shards"):
         if state.restore():
             print(f"going on with {folder} from step {state.progress['step']}")
         if "compute" not in state.progress:
-            state.progress["compute"] = choose_compute(config, source, root)
+            state.progress["compute"] = choose_compute(config, lambda name: _step_in(name, config, source, root))
         if not state.progress["finished"]:
             loss = build_loss(config, network.units, source, root)
             _loop(config, network, average, loss, state, batches, val, folder)
@@ -230,32 +231,17 @@ def write_log(path, history):
     write_atomically(path, text.getvalue().encode())
 
 
-def choose_compute(config, source, root="shards"):
-    """Resolve "auto": time some steps of each type on this machine and keep the faster."""
-    if config.compute != "auto":
-        return config.compute
-    seconds = {name: _time_steps(config, dtype, source, root) for name, dtype in COMPUTE_TYPES.items()}
-    fastest = min(seconds, key=seconds.get)
-    rates = ", ".join(f"{name} {config.batch_size / each:.0f} images/s" for name, each in seconds.items())
-    print(f"compute: {fastest} ({rates})")
-    return fastest
-
-
-def _time_steps(config, compute_dtype, source, root, steps=5):
+def _step_in(compute, config, source, root):
+    """A step on noise with that type of the activations, for `choose_compute` to time."""
     network, average = (build_network(config.network, config.network_arguments()) for _ in range(2))
     loss = build_loss(config, network.units, source, root)
-    step_function = compiled_step(network, average, Adam(network.trainable_variables), loss, compute_dtype)
+    step = compiled_step(network, average, Adam(network.trainable_variables), loss, COMPUTE_TYPES[compute])
     random = np.random.default_rng(0)
     L, ab = (
         random.integers(0, 256, (config.batch_size, config.resolution, config.resolution, channels), np.uint8)
         for channels in (1, 2)
     )
-    seconds = []
-    for step in range(steps + 2):
-        started = time.perf_counter()
-        step_function(L, ab, 1e-3, 0.0, [0, step])
-        seconds.append(time.perf_counter() - started)
-    return min(seconds[2:])  # the first two build the graph
+    return lambda: step(L, ab, 1e-3, 0.0, [0, 0])
 
 
 def _summary(progress, batches, loss_name):
