@@ -4,25 +4,8 @@ import os
 from collections import Counter
 from pathlib import Path
 
-PHOTOGRAPHS = {
-    *(
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".mpo",
-        ".png",
-        ".webp",
-        ".gif",
-        ".bmp",
-        ".tif",
-        ".tiff",
-        ".ppm",
-        ".pgm",
-        ".pnm",
-    ),
-    *(".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k"),
-}
+PHOTOGRAPHS = {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+PHOTOGRAPHS |= {".ppm", ".pgm", ".pnm", ".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k"}
 
 
 def files_below(folder):

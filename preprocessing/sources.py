@@ -50,7 +50,7 @@ def source_name(paths):
 
 def _stem(path):
     path = Path(os.path.abspath(path))
-    return path.name if path.is_dir() else path.name.removesuffix(".zip").removesuffix(".npz")
+    return path.name if os.path.isdir(path) else path.name.removesuffix(".zip").removesuffix(".npz")
 
 
 def open_source(paths):

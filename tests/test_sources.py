@@ -146,7 +146,7 @@ def test_joined_name_does_not_depend_on_the_order():
 def test_what_cannot_be_a_source_is_one_clear_error(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.zip").write_text("no zip")
-    for path in ("missing", "empty", "text.zip"):
+    for path in ("missing", "empty", "text.zip", "n" * 300):
         with pytest.raises(UserError, match=path):
             open_source([tmp_path / path])
 
