@@ -104,11 +104,10 @@ def resolutions_of(source, wanted):
     """Those of `wanted` that at least one of a hundred evenly spread photographs is large enough for."""
     step = max(1, len(source.photographs) // PEEK)
     largest = 0
-    for photograph in source.photographs[::step]:
-        try:
-            largest = max(largest, min(read_image(photograph).shape[:2]))
-        except UnreadableFile:
-            continue
+    with _libraries_silenced():
+        for photograph in source.photographs[::step]:
+            with contextlib.suppress(UnreadableFile):
+                largest = max(largest, min(read_image(photograph).shape[:2]))
     if not largest:
         raise UserError(f"{source.name}: none of the photographs looked at can be read")
     kept = [side for side in wanted if side <= largest]
@@ -120,6 +119,19 @@ def resolutions_of(source, wanted):
     if not kept:
         raise UserError(f"{source.name} has {largest} px and nothing is scaled up: choose smaller --resolutions")
     return kept
+
+
+@contextlib.contextmanager
+def _libraries_silenced():
+    """Keep what OpenCV's libraries print of damaged files from standard error: what is skipped is named by us."""
+    kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(null)
 
 
 def build_shards(source, resolutions, crops=0, root="shards"):
@@ -238,6 +250,7 @@ def _keep_freed_memory():
         mallopt(M_MMAP_THRESHOLD, 1 << 25)  # the most it takes
 
 
+@_libraries_silenced()
 def _build_block(block, rows, near_copies):
     """Write the shards of a block that are not there yet; of a test block return `(id, thumbnail)` of each photograph."""
     crops = _work.crops if block.split == "train" else 0

@@ -1,8 +1,10 @@
 """The one reader of photographs: a file's bytes as sRGB and alpha, or as 8-bit L; and pictures back as files."""
 
+import contextlib
 import functools
 import io
 import logging
+import struct
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from preprocessing.lab import bgr_to_lab
 LONGEST_SIDE = 32_766  # px, of what OpenCV warps
 MOST_PIXELS = 150_000_000  # a larger picture is refused before it is decoded: it could be a decompression bomb
 MOST_BYTES = 1_000_000_000  # a larger file is refused before it is read; MOST_PIXELS of 16-bit RGB take 900 MB
+SMALL = 256 * 256  # pixels, up to which `decode_small_jpeg` saves time
 NEAR_SRGB = 2  # 8-bit levels; a profile that moves no colour by more is one of the many that mean sRGB
 SRGB = ImageCms.createProfile("sRGB")
 
@@ -101,6 +104,30 @@ def decode(data, most_pixels=MOST_PIXELS):
     except Exception as error:  # noqa: BLE001 - decoders raise whatever a damaged file leads them to
         reason = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
         raise UnreadableFile(f"not a whole image ({reason})") from None
+
+
+def decode_small_jpeg(data):
+    """What `decode` gives of an ordinary small JPEG file, in half the time, or None; OpenCV may print what it finds in it.
+
+    Opening costs Pillow more than decoding where a photograph is as small as those of Tiny ImageNet.
+
+    Returns
+    -------
+    image_bgr : ndarray of uint8, shape (H, W, 3); None of a file that is large, cut, in CMYK, with a profile, or no JPEG
+    """
+    if not (data.startswith(b"\xff\xd8\xff") and data.endswith(b"\xff\xd9")):
+        return None
+    at = 2
+    while at + 10 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xE2:  # APP2 holds a profile or more pictures
+        marker, length = struct.unpack_from(">BH", data, at + 1)
+        if marker in (0xC0, 0xC1, 0xC2):
+            bits, height, width, channels = struct.unpack_from(">BHHB", data, at + 4)
+            if not 0 < height * width <= SMALL or bits != 8 or channels not in (1, 3):
+                return None
+            with contextlib.suppress(cv2.error):
+                return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        at += 2 + length
+    return None
 
 
 def read_photograph(data, most_pixels=MOST_PIXELS):

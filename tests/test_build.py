@@ -4,6 +4,7 @@ import signal
 import time
 
 import cv2
+import numpy as np
 import pytest
 from conftest import photograph_file, run_script, start_script
 
@@ -69,6 +70,18 @@ def test_bad_files_are_skipped_counted_and_named(tmp_path):
     manifest = build_shards(open_source([photos]), [32], root=tmp_path)
     assert set(manifest["skipped"]) == set(bad)
     assert sum(entry["images"] for entry in manifest["resolutions"]["32"].values()) == 30
+
+
+def test_a_build_prints_nothing_that_opencv_says_of_damaged_files(tmp_path):
+    photos = make_photos(tmp_path / "photos", 20)
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    data = bytearray(cv2.imencode(".jpg", noise)[1].tobytes())
+    data[-400:-300] = b"\xff\x00\xff\xd9" * 25
+    (photos / "damaged.jpg").write_bytes(data)
+    process = run_script(BUILD, "--data", photos, "--resolutions", "32", cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    assert "orrupt" not in process.stderr
+    assert "photo/s" in process.stderr
 
 
 def test_small_photographs_give_no_larger_shard(tmp_path):

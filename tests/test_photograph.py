@@ -13,7 +13,7 @@ from PIL import Image, ImageCms
 
 from preprocessing import photograph
 from preprocessing.lab import bgr_to_lab
-from preprocessing.photograph import SRGB, UnreadableFile, decode, read_file, read_photograph
+from preprocessing.photograph import SRGB, UnreadableFile, decode, decode_small_jpeg, read_file, read_photograph
 
 RANDOM = np.random.default_rng(0)
 COLOURS = cv2.resize(RANDOM.integers(0, 256, (6, 9, 3), np.uint8), (90, 60), interpolation=cv2.INTER_CUBIC)
@@ -110,6 +110,31 @@ def test_an_ordinary_photograph_has_the_pixels_on_which_weights_were_trained_and
     for image in (COLOURS, GRAY):
         data = encoded(image, format, exif=exif)
         assert (decode(data)[0] == cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)).all()
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_the_quick_way_for_small_jpegs_gives_what_the_reader_gives(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for options in ({}, {"progressive": True}, {"subsampling": 0, "quality": 95}, {"comment": b"APP2" * 9}):
+        for image in (COLOURS, GRAY):
+            data = encoded(image, "JPEG", exif=exif, **options)
+            assert (decode_small_jpeg(data) == decode(data)[0]).all()
+
+
+def test_the_quick_way_leaves_every_other_file_to_the_reader():
+    small = encoded(COLOURS, "JPEG")
+    others = {
+        "profile": encoded(COLOURS, "JPEG", icc_profile=PROFILES["ProPhoto"]),
+        "cmyk": encoded(Image.fromarray(COLOURS).convert("CMYK"), "JPEG"),
+        "large": encoded(np.zeros((300, 300), np.uint8), "JPEG"),
+        "cut": small[:-9],
+        "cut in its header": small[:30] + b"\xff\xd9",
+        "png": encoded(COLOURS),
+        "empty": b"",
+    }
+    assert decode_small_jpeg(small) is not None
+    assert [name for name, data in others.items() if decode_small_jpeg(data) is not None] == []
 
 
 def test_gray_of_8_and_16_bits_palette_cmyk_and_rgb_are_the_same_photograph():
