@@ -58,6 +58,17 @@ def test_resumed_run_equals_unbroken_run(tmp_path, shard_root, monkeypatch):
         assert [one.split(",")[i] for i in (0, 1, 4, 5, 6)] == [other.split(",")[i] for i in (0, 1, 4, 5, 6)]
 
 
+@pytest.mark.parametrize("emptied", [True, False])
+def test_a_run_whose_index_of_checkpoints_and_settings_are_lost_goes_on(tmp_path, shard_root, monkeypatch, emptied):
+    first = run(tmp_path, shard_root)
+    for path in (tmp_path / "checkpoints/checkpoint", tmp_path / "config.json"):
+        path.write_bytes(b"") if emptied else path.unlink()
+    monkeypatch.setattr(training, "validation_loss", None)  # a run that began again would call it
+    again = run(tmp_path, shard_root)
+    assert all((again.arrays[name] == array).all() for name, array in first.arrays.items())
+    assert json.loads((tmp_path / "config.json").read_text())["batch_size"] == CONFIG.batch_size
+
+
 def test_a_finished_run_is_not_run_again_and_keeps_the_best_epoch(tmp_path, shard_root, monkeypatch):
     scores = iter([500.0, 300.0, 400.0])
     monkeypatch.setattr(training, "validation_loss", lambda *_: next(scores))

@@ -44,6 +44,7 @@ class RunState:
             progress=self._progress,
         )
         self._checkpoint = checkpoint
+        _drop_damaged_index(Path(folder) / "checkpoints")
         self._manager = tf.train.CheckpointManager(checkpoint, str(Path(folder) / "checkpoints"), max_to_keep=2)
 
     def keep_best(self):
@@ -67,14 +68,15 @@ class RunState:
     def restore(self):
         """Take up the newest checkpoint that is whole; False if there is none at all."""
         self._remove_temporary()
-        for path in reversed(self._manager.checkpoints):
+        saved = _saved(Path(self._manager.directory))
+        for path in saved:
             with contextlib.suppress(
                 tf.errors.OpError, IndexError, ValueError, AssertionError
             ):  # as TensorFlow finds it cut
                 self._checkpoint.restore(path).assert_existing_objects_matched()
                 self.progress = json.loads(self._progress.numpy())
                 return True
-        if self._manager.checkpoints:
+        if saved:
             raise UserError(f"no checkpoint in {self._manager.directory} can be read: delete the folder to start again")
         return False
 
@@ -82,3 +84,19 @@ class RunState:
         """Remove what a full disk or a kill left of a checkpoint that was being written."""
         for path in Path(self._manager.directory).glob("*_temp"):
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _saved(folder):
+    """The checkpoints that lie in a folder, newest first, whether TensorFlow's index of them is there or not."""
+    paths = [path.with_suffix("") for path in folder.glob("ckpt-*.index")]
+    return [str(path) for path in sorted(paths, key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)]
+
+
+def _drop_damaged_index(folder):
+    """Remove the index of checkpoints that a crash has emptied: its manager would end in a traceback."""
+    try:
+        readable = tf.train.get_checkpoint_state(str(folder))
+    except (tf.errors.OpError, ValueError, TypeError):
+        readable = None
+    if readable is None or not readable.model_checkpoint_path:
+        (folder / "checkpoint").unlink(missing_ok=True)

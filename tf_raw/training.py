@@ -90,8 +90,9 @@ def train(config, source, folder, initial=None, root="shards"):
     settings = run_settings(config, source, initial, root)
     with held(folder):
         settings_path = folder / "config.json"
-        if settings_path.exists():
-            check_same_run(folder, json.loads(settings_path.read_text()), settings)
+        before = _read_settings(settings_path)
+        if before:
+            check_same_run(folder, before, settings)
         else:
             write_atomically(settings_path, json.dumps(settings, indent=1).encode())
         network, average = (build_network(config.network, config.network_arguments(), config.seed) for _ in range(2))
@@ -112,6 +113,14 @@ def train(config, source, folder, initial=None, root="shards"):
         _summary(state.progress, batches, "mse" if config.objective == "l2" else "cross_entropy"),
         state.progress["history"],
     )
+
+
+def _read_settings(path):
+    """The settings with which a run was begun; empty where there are none, or a crash has emptied them."""
+    try:
+        return json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
 
 
 def _loop(config, network, average, loss, state, batches, val, folder):
