@@ -101,9 +101,8 @@ def parse_arguments(words=None):
     )
     parser.add_argument(
         "--model",
-        default="unet",
         metavar="unet|32|64|128|FILE",
-        help="the U-Net (default), the seven-layer network of that size in px, or your weights",
+        help="the U-Net (default where it has the objective), the seven-layer network of that size in px, or your weights",
     )
     parser.add_argument(
         "--objective",
@@ -129,12 +128,22 @@ def parse_arguments(words=None):
     return parser.parse_args(words)
 
 
+def shipped_name(model, objective="l2"):
+    """The name of the weights that one of MODELS and an objective mean."""
+    if model == "unet":
+        return "unet_128" if objective == "l2" else f"unet_{objective}_128"
+    return f"{objective}_{model}"
+
+
 def weights_of(arguments):
     """The shipped weights, or the file, that --model and --objective mean."""
-    if arguments.model == "unet":
-        return "unet_128" if arguments.objective in (None, "l2") else f"unet_{arguments.objective}_128"
+    from results.prediction.weights import shipped_names
+
+    objective = arguments.objective or "l2"
+    if arguments.model is None:
+        return next(name for model in ("unet", "128") if (name := shipped_name(model, objective)) in shipped_names())
     if arguments.model in MODELS:
-        return f"{arguments.objective or 'l2'}_{arguments.model}"
+        return shipped_name(arguments.model, objective)
     if not Path(arguments.model).is_file():
         raise UserError(f"--model {arguments.model}: no such weights file; or one of {', '.join(MODELS)}")
     if arguments.objective:

@@ -18,6 +18,7 @@ from preprocessing.embedded import embedded_files
 from preprocessing.files import UserError
 from preprocessing.options import natural
 from preprocessing.photograph import Photograph, UnreadableFile, png, read_photograph
+from results.colorize.command import MODELS, shipped_name
 from results.colorize.full_size import gray_picture, join, merged, views
 from results.colorize.jobs import fitting
 from results.prediction.predict import load_colorizer
@@ -81,8 +82,8 @@ def page(folder):
     import gradio as gr
 
     samples = _write_samples(folder)
-    models = [str(side) for side in (32, 64, 128) if (SHIPPED / f"l2_{side}.h5").exists()]
-    objectives = [name for name in ("l2", "rebalanced") if (SHIPPED / f"{name}_{models[-1]}.h5").exists()]
+    models = [model for model in MODELS if (SHIPPED / f"{shipped_name(model)}.h5").exists()]
+    objectives = [name for name in ("l2", "rebalanced") if list(SHIPPED.glob(f"*{name}_*.h5"))]
     with gr.Blocks(title="Colorize", analytics_enabled=False, delete_cache=(600, 3600)) as demo:
         gr.Markdown(
             "# Colorize\nDrop a photograph, or choose one below. Its own colours, if it has any, are set aside first."
@@ -98,7 +99,7 @@ def page(folder):
                 gallery = gr.Gallery(
                     samples, show_label=False, columns=3, height="auto", allow_preview=False, buttons=[]
                 )
-                model = gr.Radio(models, value=models[-1], label="Network, px")
+                model = gr.Radio(models, value=models[0], label="Network (the seven layers by their px)")
                 objective = gr.Radio(objectives, value="l2", label="Objective", visible=len(objectives) > 1)
                 vibrance = gr.Slider(0.1, MOST_VIBRANCE, 1.0, step=0.05, label="Vibrance", elem_id="vibrance")
                 temperature = gr.Slider(0.05, 1.0, 0.38, step=0.01, label="Temperature", visible=False)
@@ -112,14 +113,17 @@ def page(folder):
         one_at_a_time = {"concurrency_id": "network", "concurrency_limit": 1}
 
         def look(path, model, objective):
+            nothing = None, None, gr.skip(), gr.skip(), gr.update(interactive=False)
             if path is None:
-                return None, None, gr.skip(), gr.skip(), gr.update(interactive=False)
+                return nothing
             try:
-                now = see(path, f"{objective}_{model}")
+                now = see(path, shipped_name(model, objective))
             except UnreadableFile as error:
-                raise gr.Error(f"{Path(path).name}: {error}", print_exception=False) from None
-            except UserError as error:  # an objective that is not trained at this size
-                raise gr.Error(str(error), print_exception=False) from None
+                gr.Warning(f"{Path(path).name}: {error}")
+                return nothing  # or Download would give the photograph before it
+            except UserError as error:  # an objective for which this network was not trained
+                gr.Warning(str(error))
+                return nothing
             network = now.colorizer
             return (
                 preview(now, network.vibrance, network.temperature),
