@@ -25,7 +25,7 @@ MODELS = (
     "32",
     "64",
     "128",
-)  # that ship: ours with a pretrained encoder, and the seven layers by their size in px
+)  # that ship: ours with a pretrained encoder, and the seven layers by their side in px
 _one_large = threading.Lock()
 
 
