@@ -15,8 +15,13 @@ COMMANDS = {  # a results file -> what measures it, with the data that its READM
     "flicker.json": "make flicker",
     "bench.json": "make bench",
 }
-DIGITS = {"mse": 1, "auc": 4, "auc_rebalanced": 4, "colorfulness_ratio": 2, "psnr": 2, "ssim": 3}  # as in the README
-DATA = {"tiny": "tiny-imagenet-200-subset", "photos": "photos+scenes-and-objects"}
+DIGITS = {"mse": 1, "auc": 4, "auc_rebalanced": 4, "colorfulness_ratio": 2, "psnr": 2, "ssim": 3}
+DIGITS_OF_GRAY_FILES = {"mse_gray_file": 1, "mse_gray_jpeg": 1}  # which baselines have not  # as in the README
+DATA = {
+    "tiny": "tiny-imagenet-200-subset",
+    "photos": "photos+scenes-and-objects",
+    "everyday": "everyday+photos+scenes-and-objects",
+}
 
 
 def gather(results):
@@ -59,7 +64,8 @@ def _scores(evaluation):
     short = {name: key for key, name in DATA.items()}
     rows = evaluation["rows"] if evaluation else []
     for row in rows:  # rounded here and in the README by the same rule
-        row["text"] = {metric: f"{row[metric]:.{digits}f}" for metric, digits in DIGITS.items()}
+        shown = {metric: n for metric, n in (DIGITS | DIGITS_OF_GRAY_FILES).items() if metric in row}
+        row["text"] = {metric: f"{row[metric]:.{digits}f}" for metric, digits in shown.items()}
     return {f"{row['model']}@{short[row['data']]}@{row['resolution']}": row for row in rows if row["data"] in short}
 
 

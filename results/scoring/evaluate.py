@@ -41,7 +41,7 @@ def score(predict, test, bin_counts, name):
     """
     weight_of_bin = inverse_prior(bin_counts)
     gathered = {key: [] for key in ("mse", "auc", "weighted", "weight", "ssim", "colour_true", "colour_pred", "rgb")}
-    for start in tqdm(range(0, len(test.L), CHUNK), desc=name, leave=False):
+    for start in tqdm(range(0, len(test.L), CHUNK), desc=name, leave=False, disable=None):
         L, ab_code = test.L[start : start + CHUNK], test.ab[start : start + CHUNK]
         ab_true, ab_pred = cie_ab(ab_code), predict(L)
         image_true, image_pred = lab_to_bgr(L, ab_true), lab_to_bgr(L, ab_pred)
