@@ -2,10 +2,9 @@
 
 Keras' EarlyStopping forgets its best score and patience on a restart, ModelCheckpoint its best score, and
 BackupAndRestore writes several files that a kill can come between. Here one file, written whole at the end of every
-epoch, holds all of it: weights, optimizer, dropout's random state, best weights, best score, patience.
+epoch, holds all of it: weights, optimizer, dropout's random state, best weights, best score, patience, log.
 """
 
-import csv
 import io
 import json
 import math
@@ -44,7 +43,7 @@ class ResumableState(keras.callbacks.Callback):
         self.state = dict(state)
 
     def restore(self, model):
-        """Put weights, optimizer and random state back, and cut the log to the epochs that the state holds."""
+        """Put weights, optimizer, random state and log back."""
         log = self._folder / "log.csv"
         if "weights" not in self.state:
             log.unlink(missing_ok=True)  # of an epoch whose state could not be saved
@@ -54,12 +53,7 @@ class ResumableState(keras.callbacks.Callback):
             variable.assign(value)
         for variable, value in zip(_random_states(model), self.state["random"], strict=True):
             variable.assign(value)
-        if log.exists():
-            with open(log, newline="") as file:
-                rows = list(csv.reader(file))
-            text = io.StringIO()
-            csv.writer(text, lineterminator="\n").writerows(rows[: 1 + self.state["epoch"]])
-            write_atomically(log, text.getvalue().encode())
+        write_atomically(log, self.state["log"].encode())
 
     def on_train_begin(self, logs=None):
         self._started = time.monotonic() - self.state.get("seconds", 0.0)
@@ -91,6 +85,7 @@ class ResumableState(keras.callbacks.Callback):
             best_epoch=int(stopping.best_epoch),
             wait=int(stopping.wait),
             seconds=time.monotonic() - self._started,
+            log=(self._folder / "log.csv").read_text(),
             finished=bool(self.model.stop_training) or epoch + 1 >= self._epochs,
             weights=self.model.get_weights(),
             best_weights=[np.asarray(array) for array in stopping.best_weights],
@@ -116,7 +111,8 @@ def save_state(folder, state, settings):
             file.create_group(name)  # of a network without dropout, "random" is empty
             for index, array in enumerate(state[name]):
                 file[f"{name}/{index:04}"] = array
-        plain = {key: value for key, value in state.items() if key not in ARRAYS}
+        file["log"] = state["log"]  # no attribute: those hold 64 kB
+        plain = {key: value for key, value in state.items() if key not in (*ARRAYS, "log")}
         file.attrs["state"] = json.dumps({"plain": plain, "settings": settings})
     write_atomically(Path(folder) / STATE, buffer.getbuffer())
 
@@ -135,5 +131,6 @@ def load_state(folder, settings):
     with reading(path, "state of a run", f"delete {folder} to start again") as file:
         saved = json.loads(file.attrs["state"])
         arrays = {name: [file[name][key][()] for key in sorted(file[name])] for name in ARRAYS}
+        log = file["log"].asstr()[()] if "log" in file else path.with_name("log.csv").read_text()  # of an older state
     check_same_run(folder, saved["settings"], settings)
-    return {**saved["plain"], **arrays}
+    return {**saved["plain"], **arrays, "log": log}

@@ -2,12 +2,14 @@
 
 import csv
 import importlib.util
+import io
 import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from keras_port.board import Board
 from keras_port.losses import build_loss
 from keras_port.network import UNITS, assign, build_network, to_arrays
 from keras_port.resume import ResumableState, load_state
@@ -72,7 +74,7 @@ def train(config, source, folder, initial=None, root="shards", callbacks=()):
         "backend": keras.backend.backend(),
         "device": _device(),
     }
-    history = _history(folder / "log.csv", loss, _steps(config, batches) * batches.batch_size)
+    history = _history(state["log"], loss, _steps(config, batches) * batches.batch_size)
     return TrainedNetwork(to_arrays(model), config.network_arguments(), summary, history)
 
 
@@ -90,17 +92,16 @@ def _device():
 
 
 def _history(log, loss, images_per_epoch):
-    """The epochs as Keras' CSVLogger wrote them."""
-    with open(log, newline="") as file:
-        return [
-            {
-                "epoch": epoch,
-                "images": epoch * images_per_epoch,
-                f"train_{loss}": float(row["loss"]),
-                f"val_{loss}": float(row["val_loss"]),
-            }
-            for epoch, row in enumerate(csv.DictReader(file), start=1)
-        ]
+    """The epochs out of what Keras' CSVLogger wrote."""
+    return [
+        {
+            "epoch": epoch,
+            "images": epoch * images_per_epoch,
+            f"train_{loss}": float(row["loss"]),
+            f"val_{loss}": float(row["val_loss"]),
+        }
+        for epoch, row in enumerate(csv.DictReader(io.StringIO(log)), start=1)
+    ]
 
 
 def _fit(config, model, state, settings, batches, val, folder, more_callbacks):
@@ -118,7 +119,7 @@ def _fit(config, model, state, settings, batches, val, folder, more_callbacks):
         print(f"going on with {folder} from epoch {epoch}")
     callbacks = [*averaging, early_stopping, keras.callbacks.CSVLogger(str(folder / "log.csv"), append=True)]
     if importlib.util.find_spec("tensorflow"):  # Keras writes TensorBoard's files through TensorFlow
-        callbacks.append(keras.callbacks.TensorBoard(str(folder / "tensorboard")))
+        callbacks.append(Board(str(folder / "tensorboard")))
     units = UNITS[config.network]
     stream = (to_units(units, L, ab) for L, ab in batches.from_step(epoch * steps))
     with stop:

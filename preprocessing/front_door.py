@@ -8,6 +8,7 @@ from pathlib import Path
 
 from preprocessing.files import UserError
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DATA_VARIABLE = "COLORIZE_DATA"
 
 
@@ -30,10 +31,11 @@ def run(main):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS, errno.ENAMETOOLONG):
+        if error.errno not in (*FULL, errno.EACCES, errno.EROFS, errno.ENAMETOOLONG):
             raise
         verb = "read or write" if error.errno == errno.EACCES else "write"
-        _stop(script, f"cannot {verb} {error.filename or 'to the disk'}: {error.strerror}", 2)
+        mend = "; make room and run it again" * (error.errno in FULL)
+        _stop(script, f"cannot {verb} {error.filename or 'to the disk'}: {error.strerror}{mend}", 2)
 
 
 def _stop(script, message, code):

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -134,6 +135,22 @@ def test_training_starts_from_tf_raws_weights(tmp_path, shard_root):
     config = TrainingConfig(32, epochs=1, images_per_epoch=4, batch_size=4, learning_rate=1e-9, compute="float32")
     trained = run(tmp_path, shard_root, config, initial=initial).arrays
     np.testing.assert_allclose(trained["conv4/kernel"], initial["conv4/kernel"], atol=1e-6)
+
+
+def test_a_full_disk_ends_a_run_with_one_line_and_a_lost_log_none(tmp_path, shard_root, capsys):
+    config = replace(CONFIG, epochs=1)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(UserError, match="cannot write .*state.h5: File too large; make room"):
+            run(tmp_path, shard_root, config)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert capsys.readouterr().err.count("no TensorBoard of this run from here on") == 1
+    trained = run(tmp_path, shard_root, config)
+    (tmp_path / "log.csv").unlink()
+    assert run(tmp_path, shard_root, config).history == trained.history
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 2
 
 
 def test_a_run_with_other_settings_and_a_damaged_state_are_refused(tmp_path, shard_root):

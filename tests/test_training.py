@@ -20,6 +20,7 @@ from tf_raw.adam import Adam
 from tf_raw.config import TrainingConfig, parse_options
 from tf_raw.losses import squared_loss
 from tf_raw.network import SevenLayerNetwork
+from tf_raw.summaries import Summaries
 
 SCRIPT = "tf_raw/03_train_32.py"
 CONFIG = TrainingConfig(
@@ -115,6 +116,14 @@ def test_a_full_disk_ends_the_run_with_one_line_and_it_goes_on_later(tmp_path, s
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert not list((tmp_path / "checkpoints").glob("*temp*"))
     assert run(tmp_path, shard_root).summary["epochs"] == 3
+
+
+def test_without_room_for_tensorboard_a_run_goes_on(tmp_path, capsys):
+    (tmp_path / "tensorboard").write_text("in its way")
+    summaries = Summaries(tmp_path / "tensorboard")
+    for epoch in (1, 2):
+        summaries.write(epoch, {"val_mse": 1.0})
+    assert capsys.readouterr().err.count("no TensorBoard of this run from here on") == 1
 
 
 def test_nan_stops_the_run_with_a_clear_error(tmp_path, shard_root, monkeypatch):

@@ -21,6 +21,7 @@ from tf_raw.adam import Adam
 from tf_raw.build import build_network
 from tf_raw.checkpoints import RunState
 from tf_raw.losses import build_loss
+from tf_raw.summaries import Summaries
 
 CHECKPOINT_SECONDS = 120
 VALIDATION_BATCH = 100
@@ -130,7 +131,7 @@ def _loop(config, network, average, loss, state, batches, val, folder):
     compute_dtype = COMPUTE_TYPES[progress["compute"]]
     step_function = compiled_step(network, average, state.optimizer, loss, compute_dtype)
     predict = tf.function(lambda L: average(to_units(average, L), compute_dtype=compute_dtype), reduce_retracing=True)
-    summaries = tf.summary.create_file_writer(str(folder / "tensorboard"))
+    summaries = Summaries(folder / "tensorboard")
     stop = StopRequest()
     saved = resumed = time.monotonic()
     seconds_before = progress["seconds"]
@@ -225,10 +226,7 @@ def _end_epoch(config, state, name, val_loss, rate, folder, summaries, steps):
         f"(best {progress['best_val']:.5g})"
     )
     write_log(folder / "log.csv", progress["history"])
-    with summaries.as_default(step=epoch):
-        for key in ("learning_rate", f"train_{name}", f"val_{name}"):
-            tf.summary.scalar(key, row[key])
-    summaries.flush()
+    summaries.write(epoch, {key: row[key] for key in ("learning_rate", f"train_{name}", f"val_{name}")})
 
 
 def write_log(path, history):
