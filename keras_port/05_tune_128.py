@@ -87,7 +87,10 @@ def tune(source, arguments, size):
     searching = study.get_trials(deepcopy=False, states=(tuning.optuna.trial.TrialState.RUNNING,))
     best = tuning.finished(study)
     if searching or not best:
-        print(f"{len(searching)} trials are still running elsewhere and {len(best)} are complete: search again later")
+        print(
+            f"{len(best)} trials are complete and {len(searching)} running elsewhere, or killed less than "
+            f"{tuning.GRACE_SECONDS} seconds ago: search again later"
+        )
         return
     table = table_of(study, source, subset, base, root) | {"long": []}
     path = size.out / "tuning.json"

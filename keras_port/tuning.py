@@ -19,7 +19,8 @@ GRACE_SECONDS = 120  # without a heartbeat, after which a trial's process counts
 SUGGESTED = 5  # parameters of a trial that got as far as its training
 WARMUP_EPOCHS = 7  # until batch normalisation's averages hold for every batch size; no trial is pruned before
 FAILURES = 5  # one after another, that end a search
-FINISHED = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
+# States of a trial that counts: it was run, or is being run by some process.
+TAKEN = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED, optuna.trial.TrialState.RUNNING)
 
 
 def search_space(trial):
@@ -103,9 +104,10 @@ def _open(name, storage):
 
 
 def search(study, base, source, folder, trials, minutes, seed, root="shards"):
-    """Run trials until the study has `trials` finished ones or `minutes` are over.
+    """Run trials until `trials` of the study are finished or being run by other processes, or `minutes` are over.
 
-    A trial whose process was killed is freed first.
+    A trial whose process was killed is freed first. Several processes may each begin a last trial at once: those with
+    the lower numbers are run, and the others, which are recorded as failed, are not.
 
     Parameters
     ----------
@@ -114,6 +116,9 @@ def search(study, base, source, folder, trials, minutes, seed, root="shards"):
     """
 
     def objective(trial):
+        if sum(other.number < trial.number for other in study.get_trials(deepcopy=False, states=TAKEN)) >= trials:
+            trial.set_user_attr("error", "not run: another process began the last one")
+            raise RuntimeError
         trial.study.sampler = optuna.samplers.TPESampler(seed=seed_of_trial(seed, trial.number), constant_liar=True)
         parameters = search_space(trial)
         config = replace(base, **parameters)
@@ -134,14 +139,14 @@ def search(study, base, source, folder, trials, minutes, seed, root="shards"):
         return trained.summary["val_mse"]
 
     optuna.storages.fail_stale_trials(study)
-    if len(study.get_trials(deepcopy=False, states=FINISHED)) >= trials:
+    if len(study.get_trials(deepcopy=False, states=TAKEN)) >= trials:
         return
     try:
         study.optimize(
             objective,
             timeout=minutes * 60,
             catch=(Exception,),  # recorded as failed, and the study goes on
-            callbacks=[optuna.study.MaxTrialsCallback(trials, states=FINISHED), _print_trial, _give_up],
+            callbacks=[optuna.study.MaxTrialsCallback(trials, states=TAKEN), _print_trial, _give_up],
         )
     except (ValueError, optuna.exceptions.UpdateFinishedTrialError):  # no heartbeat while the machine slept
         raise UserError("the last trial was given up by another process while this one slept: search again") from None
