@@ -14,6 +14,7 @@ import numpy as np
 import pillow_heif
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from preprocessing.colour_space import ADOBE_RGB_INDEX, profile_of
 from preprocessing.lab import bgr_to_lab
 
 LONGEST_SIDE = 32_766  # px, of what OpenCV warps
@@ -71,7 +72,7 @@ def pixels_of(data):
 
 
 def decode(data, most_pixels=MOST_PIXELS):
-    """Decode an image file's bytes: the first picture in it, upright by its EXIF orientation, in sRGB by its ICC profile.
+    """Decode an image file's bytes: the first picture in it, upright by its EXIF orientation, in sRGB by its colour space.
 
     Every kind that Pillow reads: gray of 1 to 32 bits, RGB, palette, CMYK, Lab.
 
@@ -92,7 +93,7 @@ def decode(data, most_pixels=MOST_PIXELS):
             raise UnreadableFile(f"{image.width} x {image.height} pixels are more than {most_pixels:,}")
         if max(image.size) > LONGEST_SIDE:
             raise UnreadableFile(f"{image.width} x {image.height} pixels: no side may be longer than {LONGEST_SIDE:,}")
-        icc = image.info.get("icc_profile")
+        icc = profile_of(image)
         if image.mode == "RGB" and _is_sixteen_bit_png(data) and "transparency" in image.info:
             image.info["transparency"] = tuple(level >> 8 for level in image.info["transparency"])  # as its pixels
         ImageOps.exif_transpose(image, in_place=True)
@@ -113,7 +114,7 @@ def decode_small_jpeg(data):
 
     Returns
     -------
-    image_bgr : ndarray of uint8, shape (H, W, 3); None of a file that is large, cut, in CMYK, with a profile, or no JPEG
+    image_bgr : ndarray of uint8, shape (H, W, 3); None of a file that is large, cut, in CMYK, in another colour space, or no JPEG
     """
     if not (data.startswith(b"\xff\xd8\xff") and data.endswith(b"\xff\xd9")):
         return None
@@ -126,6 +127,8 @@ def decode_small_jpeg(data):
                 return None
             with contextlib.suppress(cv2.error):
                 return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        if marker == 0xE1 and ADOBE_RGB_INDEX in data[at : at + length]:
+            return None
         at += 2 + length
     return None
 

@@ -5,6 +5,7 @@ import os
 import struct
 import subprocess
 import sys
+import zlib
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from preprocessing import photograph
+from preprocessing.colour_space import COLOUR_SPACE, EXIF, INDEX, INTEROPERABILITY
 from preprocessing.lab import bgr_to_lab
 from preprocessing.photograph import SRGB, UnreadableFile, decode, decode_small_jpeg, read_file, read_photograph
 
@@ -120,6 +122,68 @@ def test_the_quick_way_for_small_jpegs_gives_what_the_reader_gives(orientation):
         for image in (COLOURS, GRAY):
             data = encoded(image, "JPEG", exif=exif, **options)
             assert (decode_small_jpeg(data) == decode(data)[0]).all()
+
+
+def named_by_exif(index, colour_space):
+    exif = Image.Exif()
+    exif[EXIF] = {COLOUR_SPACE: colour_space, INTEROPERABILITY: {INDEX: index}}
+    return exif
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+def test_adobe_rgb_that_only_exif_names_is_seen(format):
+    image = as_in(PROFILES["Adobe RGB"])
+    said, wrong, srgb = (
+        encoded(image, format, quality=95, exif=named_by_exif(*names))
+        for names in (("R03", 0xFFFF), ("R98", 0xFFFF), ("R03", 1))
+    )
+    held = encoded(image, format, quality=95, icc_profile=PROFILES["Adobe RGB"])
+    assert np.abs(decode(said)[0].astype(int) - decode(held)[0]).max() <= 2
+    assert error_of_lightness(said, encoded(COLOURS)) < 0.5 * error_of_lightness(wrong, encoded(COLOURS))
+    assert (decode(wrong)[0] == decode(srgb)[0]).all()
+    assert format != "JPEG" or decode_small_jpeg(said) is None
+
+
+def png_with(pixels, **chunks):
+    """A PNG file with chunks (their bytes) before its pixels."""
+    data = encoded(pixels)
+    end = data.index(b"IDAT") - 4
+    held = b"".join(
+        struct.pack(">I", len(body)) + name.encode() + body + struct.pack(">I", zlib.crc32(name.encode() + body))
+        for name, body in chunks.items()
+    )
+    return data[:end] + held + data[end:]
+
+
+def hundred_thousandths(*values):
+    return b"".join(struct.pack(">I", round(value * 100_000)) for value in values)
+
+
+OF_SRGB = hundred_thousandths(0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
+
+
+def test_a_png_whose_gama_and_chrm_are_those_of_srgb_is_as_it_is():
+    for chunks in (
+        {"gAMA": hundred_thousandths(0.45455)},
+        {"gAMA": hundred_thousandths(0.45455), "cHRM": OF_SRGB},
+        {"gAMA": hundred_thousandths(1), "sRGB": b"\0"},
+        {"gAMA": hundred_thousandths(0)},
+        {"cHRM": b"\0" * 32},
+    ):
+        for pixels in (COLOURS, GRAY):
+            assert (decode(png_with(pixels, **chunks))[0] == decode(encoded(pixels))[0]).all(), chunks
+
+
+def test_a_png_with_another_gama_and_chrm_has_the_colours_that_they_mean():
+    levels = COLOURS / 255
+    linear = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
+    data = png_with(np.rint(linear ** (1 / 1.8) * 255).astype(np.uint8), gAMA=hundred_thousandths(1 / 1.8))
+    assert np.abs(decode(data)[0][..., ::-1].astype(int) - COLOURS).max() < 6
+    prophoto = hundred_thousandths(0.3457, 0.3585, 0.7347, 0.2653, 0.1596, 0.8404, 0.0366, 0.0001)
+    image = as_in(PROFILES["ProPhoto"])
+    named = png_with(np.asarray(image), gAMA=hundred_thousandths(1 / 1.8), cHRM=prophoto)
+    held = encoded(image, icc_profile=PROFILES["ProPhoto"])
+    assert np.abs(decode(named)[0].astype(int) - decode(held)[0]).max() <= 2
 
 
 def test_the_quick_way_leaves_every_other_file_to_the_reader():

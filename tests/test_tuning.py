@@ -111,6 +111,7 @@ def test_a_trial_that_another_process_gave_up_ends_the_search_with_one_line(tmp_
         tuning.search(study, TrainingConfig(32), "none", tmp_path, 40, 10, 1)
 
 
+@pytest.mark.filterwarnings("ignore:Heartbeat of storage")
 def test_of_two_processes_that_begin_the_last_trial_at_once_one_runs_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     study, other = (tuning._open("s", STORAGE) for _ in range(2))
@@ -122,9 +123,7 @@ def test_of_two_processes_that_begin_the_last_trial_at_once_one_runs_it(tmp_path
     other.tell(0, state=optuna.trial.TrialState.FAIL)  # then it is taken up again
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(
-        tuning, "train", lambda *_, **__: TrainedNetwork({}, {}, {"val_mse": 1.0, "best_epoch": 1}, [])
-    )
+    monkeypatch.setattr(tuning, "train", lambda *_, **__: TrainedNetwork({}, {}, {"val_mse": 1.0, "best_epoch": 1}, []))
     tuning.search(study, TrainingConfig(32), "none", tmp_path, 1, 10, 1)
     assert states(tmp_path, "s") == ["fail", "fail", "complete"]
 
