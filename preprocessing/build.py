@@ -190,7 +190,7 @@ def _build_blocks(work, test, missing):
     others = [block for block in missing if block.split != "test"]
     total = sum(len(block.photographs) for block in [*test, *others])
     with (
-        tqdm(total=total, unit="photo") as bar,
+        tqdm(total=total, unit="photo", disable=None) as bar,
         ProcessPoolExecutor(os.cpu_count(), context, _start_worker, (work, progress, stop)) as pool,
     ):
         try:

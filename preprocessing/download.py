@@ -67,7 +67,9 @@ def _fetch(archive, partial):
         continues = response.status == 206  # a server that knows no ranges sends all of it again
         with (
             open(partial, "ab" if continues else "wb") as file,
-            tqdm(total=archive.size, initial=have * continues, unit="B", unit_scale=True, desc=archive.name) as bar,
+            tqdm(
+                total=archive.size, initial=have * continues, unit="B", unit_scale=True, desc=archive.name, disable=None
+            ) as bar,
         ):
             while block := response.read(BLOCK):
                 file.write(block)

@@ -28,7 +28,10 @@ def main():
     out = Path("results" if arguments.data else "results/local") / "ways.json"
     colorizer = load_colorizer(arguments.weights)
     started = time.monotonic()
-    errors = [errors_of(read_image(photograph), colorizer) for photograph in tqdm(source.photographs, unit="photo")]
+    errors = [
+        errors_of(read_image(photograph), colorizer)
+        for photograph in tqdm(source.photographs, unit="photo", disable=None)
+    ]
     table = {
         "data": source.name,
         "photographs": len(errors),
