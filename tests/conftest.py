@@ -1,9 +1,13 @@
 """Shards and photographs that tests share, made from the embedded photographs or from noise with a seed."""
 
+import contextlib
+import io
 import os
+import runpy
 import signal
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import cv2
@@ -41,8 +45,34 @@ def photograph_file(path, seed, height=80, width=96):
     return image
 
 
-def run_script(script, *arguments, cwd, **options):
-    """Run a numbered script as a user does; returns the finished process with text output."""
+def run_script(script, *arguments, cwd):
+    """Run a script as `python script` does, but in this process: importing TensorFlow anew takes seconds.
+
+    Returns
+    -------
+    subprocess.CompletedProcess with text output
+    """
+    code, out, err = 0, io.StringIO(), io.StringIO()
+    words = [str(REPOSITORY / script), *map(str, arguments)]
+    with (
+        contextlib.chdir(cwd),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(sys, "argv", words)
+        try:
+            runpy.run_path(words[0], run_name="__main__")
+        except SystemExit as stopped:
+            code = stopped.code or 0
+        except Exception:
+            traceback.print_exc()
+            code = 1
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+
+
+def run_process(script, *arguments, cwd, **options):
+    """Run a script in a process of its own, where its environment or its imports matter; the same is returned."""
     return subprocess.run(
         [sys.executable, str(REPOSITORY / script), *map(str, arguments)],
         cwd=cwd,

@@ -9,7 +9,7 @@ import sys
 
 import h5py
 import pytest
-from conftest import photograph_file, run_script
+from conftest import photograph_file, run_process
 
 from preprocessing.files import UserError, held, write_atomically
 from preprocessing.hdf5 import reading
@@ -32,10 +32,10 @@ def test_a_build_and_a_colouring_on_a_file_system_without_locks(tmp_path, withou
     for index in range(20):
         photograph_file(tmp_path / "photos" / f"{index}.png", index)
     build = "preprocessing/02_build_shards.py"
-    built = run_script(build, "--data", "photos", "--resolutions", "32", cwd=tmp_path, env=without_locks)
+    built = run_process(build, "--data", "photos", "--resolutions", "32", cwd=tmp_path, env=without_locks)
     assert built.returncode == 0, built.stderr
     assert "cannot be locked" in built.stderr
-    coloured = run_script(
+    coloured = run_process(
         "results/colorize/command.py", "photos/0.png", "--model", "32", cwd=tmp_path, env=without_locks
     )
     assert coloured.returncode == 0, coloured.stderr
@@ -85,7 +85,7 @@ def test_a_path_that_is_too_long_or_closed_is_one_line_at_the_front_door(tmp_pat
         ["results/colorize/command.py", "a.png", "--out", "n" * 300],
     ):
         photograph_file(tmp_path / "a.png", 1)
-        process = run_script(*command, cwd=tmp_path)
+        process = run_process(*command, cwd=tmp_path)
         assert process.returncode == 2, process.stderr
         assert len(process.stderr.splitlines()) == 1
         assert "Traceback" not in process.stderr

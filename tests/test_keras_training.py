@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import resource
-import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,8 +10,8 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
-from conftest import REPOSITORY, run_script, start_script
-from test_training import wait_for
+from conftest import REPOSITORY
+from test_training import stopped_and_killed
 
 from keras_port import training
 from keras_port.config import TrainingConfig, parse_options
@@ -165,22 +164,12 @@ def test_a_run_with_other_settings_and_a_damaged_state_are_refused(tmp_path, sha
         run(tmp_path, shard_root, config)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
-def test_a_stopped_script_goes_on(tmp_path, number, code):
-    assert run_script("preprocessing/02_build_shards.py", "--crops", "4", cwd=tmp_path).returncode == 0
+def test_a_stopped_and_killed_script_goes_on(tmp_path, shard_root):
+    (tmp_path / "shards").symlink_to(shard_root)
     command = (SCRIPT, "--epochs", "3", "--batch-size", "4", "--images-per-epoch", "8")
-    process = start_script(*command, cwd=tmp_path)
-    wait_for(process, tmp_path / "runs/demonstration_l2_128/state.h5")
-    os.kill(process.pid, number)
-    output = process.communicate(timeout=60)[0]
-    assert process.returncode == code, output
-    if code == 130:
-        assert "Traceback" not in output
-        assert "06_train_128.py: stopped" in output.splitlines()[-1], output
-    finished = run_script(*command, cwd=tmp_path)
-    assert finished.returncode == 0, finished.stderr
-    assert "going on with" in finished.stdout
-    assert len((tmp_path / "runs/demonstration_l2_128/log.csv").read_text().splitlines()) == 4
+    folder = tmp_path / "runs/demonstration_l2_128"
+    stopped_and_killed(command, tmp_path, folder / "state.h5")
+    assert len((folder / "log.csv").read_text().splitlines()) == 4
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is not installed")

@@ -6,6 +6,7 @@ import resource
 import signal
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -167,30 +168,36 @@ def test_the_rate_warms_up_and_decays_to_zero():
     assert rates[-1] < 0.001
 
 
-def wait_for(process, path):
-    deadline = time.monotonic() + 120
-    while not path.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
-def test_a_stopped_script_goes_on(tmp_path, shard_root, number, code):
-    (tmp_path / "shards").symlink_to(shard_root)
-    command = (SCRIPT, "--epochs", "40", "--batch-size", "10", "--patience", "40")
-    process = start_script(*command, cwd=tmp_path)
-    folder = tmp_path / "runs/demonstration_l2_32"
-    wait_for(process, folder / "checkpoints" / "checkpoint")
-    os.kill(process.pid, number)
-    output = process.communicate(timeout=60)[0]
-    assert process.returncode == code, output
-    if code == 130:
-        assert "Traceback" not in output
-        assert "03_train_32.py: stopped" in output.splitlines()[-1]
-    finished = run_script(*command, cwd=tmp_path)
+def stopped_and_killed(command, cwd, state):
+    """Start a training twice, end it by Ctrl-C and then by a kill as soon as `state` is written, and let it finish."""
+    said = []
+    for number, code in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):
+        process, before = start_script(*command, cwd=cwd), written(state)
+        deadline = time.monotonic() + 120
+        while written(state) == before and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.kill(process.pid, number)
+        said.append(process.communicate(timeout=60)[0])
+        assert process.returncode == code, said
+    assert "Traceback" not in said[0]
+    assert f"{Path(command[0]).name}: stopped" in said[0].splitlines()[-1]
+    assert "going on with" in said[1]
+    finished = run_script(*command, cwd=cwd)
     assert finished.returncode == 0, finished.stderr
     assert "going on with" in finished.stdout
-    assert len((folder / "log.csv").read_text().splitlines()) == 41
-    assert json.loads((folder / "config.json").read_text())["epochs"] == 40
+
+
+def written(path):
+    return path.stat().st_mtime_ns if path.exists() else None
+
+
+def test_a_stopped_and_killed_script_goes_on(tmp_path, shard_root):
+    (tmp_path / "shards").symlink_to(shard_root)
+    command = (SCRIPT, "--epochs", "12", "--batch-size", "10", "--patience", "12")
+    folder = tmp_path / "runs/demonstration_l2_32"
+    stopped_and_killed(command, tmp_path, folder / "checkpoints/checkpoint")
+    assert len((folder / "log.csv").read_text().splitlines()) == 13
+    assert json.loads((folder / "config.json").read_text())["epochs"] == 12
 
 
 @pytest.mark.parametrize(

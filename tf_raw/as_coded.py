@@ -4,7 +4,7 @@ Neither is the network of its report (erratum 3). A layer reads the layer it nam
 (erratum 4): it is computed for nothing and never trained, and stands here because it stands there.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tensorflow as tf
@@ -142,12 +142,16 @@ class ConvNetAsCoded(GraphAsCoded):
 
 
 class DenseNetAsCoded(GraphAsCoded):
-    """new_process.ipynb's graph: 277 million parameters, most of them from 32 x 32 x 256 values to 1,024."""
+    """new_process.ipynb's graph: 277 million parameters, most of them from 32 x 32 x 256 values to 1,024.
+
+    `widest` caps the filters of its hidden layers, for a look at the graph alone: the whole takes gigabytes.
+    """
 
     units = CODE
 
-    def __init__(self, seed=0):
-        super().__init__(DENSE_NET, "SAME", seed)
+    def __init__(self, seed=0, widest=1024):
+        hidden = [replace(layer, filters=min(layer.filters, widest)) for layer in DENSE_NET[:-1]]
+        super().__init__((*hidden, DENSE_NET[-1]), "SAME", seed)
 
     def __call__(self, L, training=False, seed=(0, 0), compute_dtype=tf.float32):
         planes = self.outputs(L, training, seed, compute_dtype)["output"]  # (N, 8192): all of a, then all of b

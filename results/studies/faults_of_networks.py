@@ -59,7 +59,7 @@ def schematic_is_not_the_code(study):
     networks = {
         "report": SevenLayerNetwork(),
         "colorize_cnn.py": ConvNetAsCoded(),
-        "new_process.ipynb": DenseNetAsCoded(),
+        "new_process.ipynb": DenseNetAsCoded(widest=8),
     }
     measured = {}
     for name, network in networks.items():
@@ -77,7 +77,7 @@ def dead_layers(study):
     """Walk each low-level graph back from its output and name what it never meets."""
     return {
         "colorize_cnn.py": dead_layers_of(traced(ConvNetAsCoded())),
-        "new_process.ipynb": dead_layers_of(traced(DenseNetAsCoded())),
+        "new_process.ipynb": dead_layers_of(traced(DenseNetAsCoded(widest=8))),
         "the report's, ours": dead_layers_of(traced(SevenLayerNetwork())),
     }
 
