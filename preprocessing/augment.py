@@ -15,18 +15,34 @@ JPEG_SHARE = 0.25
 JPEG_QUALITIES = (40, 95)
 BLUR_SHARE, BLUR_SIGMA = 0.1, (0.4, 1.2)  # px
 NOISE_SHARE, NOISE_SIGMA = 0.1, (1.0, 6.0)  # gray levels
+ENLARGED_SHARE, ENLARGED_FROM = 0.5, 0.75  # of the pictures shown at their shard's own size; of its side
 TONE_SHARE, CONTRAST, BRIGHTNESS = 0.3, (0.75, 1.2), (-20, 20)  # a factor about middle gray; gray levels
 
 
 def random_square(L, ab, side, random):
     """Cut a square of random place and size from `side` up, and resize it: (S, S, 1), (S, S, 2) -> (side, side, ...) uint8."""
-    size = int(random.integers(side, len(L) + 1))
+    return _resized_cut(L, ab, int(random.integers(side, len(L) + 1)), side, cv2.INTER_AREA, random)
+
+
+def enlarged_square(L, ab, random):
+    """Half of the time a square of random place, from three quarters of the side up, enlarged to it; else the picture itself.
+
+    For pictures that were JPEGs at this size, such as Tiny ImageNet's at 64 px: their blocks of 8 x 8 would always lie on
+    one grid, and a network would learn to expect it. Shapes and types as those of `random_square`.
+    """
+    side = len(L)
+    if random.random() >= ENLARGED_SHARE:
+        return L, ab
+    return _resized_cut(L, ab, int(random.integers(round(ENLARGED_FROM * side), side)), side, cv2.INTER_CUBIC, random)
+
+
+def _resized_cut(L, ab, size, side, interpolation, random):
     y, x = random.integers(len(L) - size + 1, size=2)
     cut = slice(y, y + size), slice(x, x + size)
     L, ab = L[cut], ab[cut]
     if size == side:
         return L, ab
-    resized = cv2.resize(cv2.merge([L, ab]), (side, side), interpolation=cv2.INTER_AREA)
+    resized = cv2.resize(cv2.merge([L, ab]), (side, side), interpolation=interpolation)
     return resized[..., :1], resized[..., 1:]
 
 

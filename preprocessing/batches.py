@@ -8,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from preprocessing.augment import as_gray_file, random_square
+from preprocessing.augment import as_gray_file, enlarged_square, random_square
 from preprocessing.files import UserError
 from preprocessing.lab import AB_ZERO
-from preprocessing.shards import list_shards, read_ab, read_shard, read_split
+from preprocessing.mix import Mix
+from preprocessing.shards import BUILD, list_shards, read_ab_and_origin, read_shard, read_split
 
 GRAY_MAX_AB = 2  # CIE ab units; a photograph with no |ab| above it teaches nothing but gray
 SHUFFLED_SHARDS = 16  # shards whose images are mixed; photographs lie in shards in the order of their hashes
@@ -28,17 +29,30 @@ class TrainingBatches:
     steps_per_epoch : int, whole batches in an epoch
     """
 
-    def __init__(self, source, resolution, batch_size, seed, root="shards", mirrored=True, crop=0, augmented=False):
-        """`crop` is the side in px of the square that is cut anew each time a picture is shown; 0 shows it whole."""
+    def __init__(
+        self, source, resolution, batch_size, seed, root="shards", mirrored=True, crop=0, augmented=False, shares=None
+    ):
+        """`crop` is the side in px of the square that is cut anew each time a picture is shown; 0 shows it whole.
+
+        `shares`, a dictionary of each source's name to its share of every batch, shows each of its photographs equally often;
+        without it every photograph of every source is shown once an epoch.
+        """
         self._paths = list_shards(source, resolution, "train", root)
         self._seed, self._mirrored, self._crop, self._augmented = seed, mirrored, crop, augmented
-        self._rows = [_coloured_rows(path) for path in self._paths]
-        self.images = sum(len(rows) for rows, _ in self._rows)
-        self.gray = sum(count for _, count in self._rows) - self.images
+        coloured = [_coloured_rows(path) for path in self._paths]
+        self._rows = [rows for rows, *_ in coloured]
+        self.images = sum(map(len, self._rows))
+        self.gray = sum(count for _, count, _ in coloured) - self.images
         if not self.images:
             raise UserError(f"the train shards of {source} at {resolution} px hold no colour photograph")
         self.batch_size = min(batch_size, self.images)
         self.steps_per_epoch = self.images // self.batch_size
+        self._mix = None
+        if shares:
+            if any(len(names) < count for _, count, names in coloured):
+                folder = self._paths[0].parent
+                raise UserError(f"the shards in {folder} do not tell sources apart: delete it and run {BUILD} again")
+            self._mix = Mix([[names[row] for row in rows] for rows, _, names in coloured], shares, seed)
 
     def from_step(self, step):
         """Yield `(L, ab)` from batch `step` on: (B, S, S, 1) and (B, S, S, 2) uint8, read by a thread of its own."""
@@ -104,8 +118,10 @@ class TrainingBatches:
         return tuple(map(np.stack, zip(*images, strict=True)))
 
     def _varied_image(self, L, ab, random):
-        if self._crop:
+        if self._crop and self._crop < len(L):
             L, ab = random_square(L, ab, self._crop, random)
+        elif self._augmented:
+            L, ab = enlarged_square(L, ab, random)
         return (as_gray_file(L, ab, random) if self._augmented else L), ab
 
     def _epoch_order(self, epoch):
@@ -114,12 +130,10 @@ class TrainingBatches:
         shard_order = random.permutation(len(self._paths))
         groups = []
         for start in range(0, len(shard_order), SHUFFLED_SHARDS):
-            group = [
-                np.stack([np.full(len(rows), shard), rows], axis=1)
-                for shard in shard_order[start : start + SHUFFLED_SHARDS]
-                for rows in [self._rows[shard][0]]
-            ]
-            groups.append(random.permutation(np.concatenate(group)))
+            shards = shard_order[start : start + SHUFFLED_SHARDS]
+            group = [np.stack([np.full_like(self._rows[shard], shard), self._rows[shard]], axis=1) for shard in shards]
+            group = np.concatenate(group)
+            groups.append(group[self._mix.order(shards, epoch, random)] if self._mix else random.permutation(group))
         return np.concatenate(groups)
 
     def _gather(self, chosen, shards):
@@ -148,6 +162,7 @@ def open_training(source, config, root="shards"):
         config.mirrored,
         config.crop,
         config.augment,
+        config.shares,
     )
     val = read_split(source, config.resolution, "val", root)
     if not len(val.L):
@@ -159,11 +174,14 @@ def open_training(source, config, root="shards"):
 
 
 def _coloured_rows(path):
-    """The rows of a shard that are not gray, and how many rows it has; reads, and so verifies, all of its ab."""
-    ab = read_ab(path)
+    """The rows of a shard that are not gray, how many rows it has, and the source of each (none where it is not told).
+
+    Reads, and so verifies, all of its ab.
+    """
+    ab, origin = read_ab_and_origin(path)
     # uint8 arithmetic that wraps: |ab| <= 2 is the five codes from 126 on
     coloured = ((ab - np.uint8(AB_ZERO - GRAY_MAX_AB)) > 2 * GRAY_MAX_AB).any(axis=(1, 2, 3))
-    return np.flatnonzero(coloured), len(ab)
+    return np.flatnonzero(coloured), len(ab), origin
 
 
 def mirror(L, ab, random):

@@ -69,29 +69,31 @@ class _ShardInMaking:
         self.resolution, self._crops = resolution, crops
         self._L = np.empty((capacity, resolution, resolution, 1), np.uint8)
         self._ab = np.empty((capacity, resolution, resolution, 2), np.uint8)
-        self._ids = []
+        self._ids, self._origins = [], []
         self.log = {"photographs": photographs, "skipped": [], "near_copies": [], "too_small": 0}
 
-    def add(self, photo_id, image_bgr):
+    def add(self, photograph, image_bgr):
         if self._crops:
-            cut = random_crops(image_bgr, self.resolution, self._crops, photo_id)
+            cut = random_crops(image_bgr, self.resolution, self._crops, photograph.id)
         else:
             square = centre_square(image_bgr, self.resolution)
-            cut = [] if square is None else [(photo_id, square)]
+            cut = [] if square is None else [(photograph.id, square)]
         self.log["too_small"] += not cut
         for image_id, picture in cut:
             bgr_to_lab(picture, out=(self._L[len(self._ids)], self._ab[len(self._ids)]))
             self._ids.append(image_id)
+            self._origins.append(photograph.origin)
 
     def drop(self, copies):
         """Take out the near-copies of test photographs: a dictionary of photograph to the one it nearly equals."""
         kept = [row for row, image_id in enumerate(self._ids) if photo_of(image_id) not in copies]
-        self._L, self._ab, self._ids = self._L[kept], self._ab[kept], [self._ids[row] for row in kept]
+        self._L, self._ab = self._L[kept], self._ab[kept]
+        self._ids, self._origins = ([texts[row] for row in kept] for texts in (self._ids, self._origins))
         self.log["near_copies"] = list(copies.items())
 
     def write(self, path, split, source):
         count = len(self._ids)
-        shard = Shard(self._L[:count], self._ab[:count], self._ids)
+        shard = Shard(self._L[:count], self._ab[:count], self._ids, self._origins)
         self.log["images"] = count
         if split == "train":
             counts = code_counts(shard.ab)
@@ -268,7 +270,7 @@ def _build_block(block, rows, near_copies):
         else:
             thumbnails.append((photograph.id, thumbnail(image_bgr)))
             for shard in shards:
-                shard.add(photograph.id, image_bgr)
+                shard.add(photograph, image_bgr)
         if (index + 1) % PROGRESS_STEP == 0:
             _add_progress(PROGRESS_STEP)
     _add_progress(len(rows) % PROGRESS_STEP)

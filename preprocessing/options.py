@@ -2,7 +2,7 @@
 
 import argparse
 import hashlib
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 from preprocessing.files import UserError
@@ -32,7 +32,8 @@ class RunConfig:
     patience: int = 4  # epochs without a better validation error before the run stops
     train_side: int = 0  # px of the shards that are trained on, for `crop` to cut from; 0: `resolution`
     crop: int = 0  # px of the square that is cut anew each time a picture is shown; 0: the whole picture
-    augment: bool = False  # L as gray files of all kinds might give it: preprocessing/augment.py
+    augment: bool = False  # L as gray files of all kinds might give it, and scales: preprocessing/augment.py
+    shares: dict = field(default_factory=dict)  # of each batch, by source's name; {}: each photograph once an epoch
     mirrored: bool = True  # each image mirrored left to right with probability 1/2
     mirror_average: bool = True  # ours: a prediction is the mean over the picture and its mirror image
     compute: str = "auto"
@@ -106,6 +107,13 @@ def training_parser(description):
         default=None,
         help="show L as gray files of all kinds might give it",
     )
+    parser.add_argument(
+        "--shares",
+        nargs="+",
+        type=positive(float),
+        metavar="SHARE",
+        help="of each batch, one for each source in the order of --data (default: each photograph once an epoch)",
+    )
     parser.add_argument("--compute", choices=("auto", "float32", "bfloat16"), help="type of the activations")
     parser.add_argument("--seed", type=natural, metavar="INT")
     parser.add_argument("--init", metavar="WEIGHTS", help="start from these weights: a shipped name or a file")
@@ -116,12 +124,18 @@ def training_parser(description):
 
 def resolve(arguments, config, name, demonstration):
     """Change `config` by the numbers of a demonstration where there is no data, then by the flags that were given."""
-    from preprocessing.sources import EMBEDDED_TRAINING, source_name
+    from preprocessing.sources import EMBEDDED_TRAINING, source_name, stem_of
 
     if arguments.dilation:
         if len(arguments.dilation) not in (1, 3):
             raise UserError("--dilation takes one rate, or three for conv4, conv5 and conv6")
         arguments.dilation = tuple(arguments.dilation) if len(arguments.dilation) > 1 else arguments.dilation[0]
+    if arguments.shares:
+        if len(arguments.shares) != len(arguments.data):
+            raise UserError(f"--shares takes a number for each source of --data, which names {len(arguments.data)}")
+        total = sum(arguments.shares)
+        names = map(stem_of, arguments.data)
+        arguments.shares = {name: each / total for name, each in zip(names, arguments.shares, strict=True)}
     if not arguments.data:
         print("no --data: a few steps on the embedded photographs, to show that it works; it learns no colour")
         config, name = replace(config, **demonstration), f"demonstration_{name}"

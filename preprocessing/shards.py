@@ -5,11 +5,12 @@ A shard holds up to 1,024 images of one split at one resolution S:
     L          (N, S, S, 1) uint8   L8 = L* x 255 / 100
     ab         (N, S, S, 2) uint8   a8 = a* + 128, b8 = b* + 128
     id         (N,) UTF-8           `photo`, or `photo#x,y,width` for a crop
+    origin     (N,) UTF-8           which of the sources built together it is from; absent from shards of before it was told
     build_log  JSON as bytes        what 02_build_shards.py read, skipped and dropped for this shard
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import h5py
@@ -26,11 +27,12 @@ BUILD = "python preprocessing/02_build_shards.py"
 
 @dataclass(frozen=True)
 class Shard:
-    """L (N, S, S, 1) uint8, ab (N, S, S, 2) uint8, and N ids."""
+    """L (N, S, S, 1) uint8, ab (N, S, S, 2) uint8, N ids, and N names of sources, or none where they are not told."""
 
     L: np.ndarray
     ab: np.ndarray
     id: list[str]
+    origin: list[str] = field(default_factory=list)
 
 
 def shard_path(folder, resolution, split, index, count):
@@ -49,9 +51,9 @@ def write_shard(path, shard, *, resolution, split, source, build_log):
             color_space="OpenCV 8-bit CIE Lab, D65",
             channel_order_read="BGR",
         )
-        ids = np.array([text.encode() for text in shard.id] or [], dtype="S")
-        width = max(1, ids.dtype.itemsize)
-        data = {"L": shard.L, "ab": shard.ab, "id": ids.astype(h5py.string_dtype("utf-8", width))}
+        data = {"L": shard.L, "ab": shard.ab, "id": _fixed_length(shard.id)}
+        if len(shard.origin) == len(shard.id):
+            data["origin"] = _fixed_length(shard.origin)
         for name, array in data.items():
             chunks = (64, *array.shape[1:])
             maxshape = (None, *array.shape[1:])  # lets an empty shard have chunks
@@ -62,6 +64,16 @@ def write_shard(path, shard, *, resolution, split, source, build_log):
     write_atomically(path, image)
 
 
+def _fixed_length(texts):
+    """Texts as UTF-8 of one length, which h5py can checksum."""
+    encoded = np.array([text.encode() for text in texts], dtype="S")
+    return encoded.astype(h5py.string_dtype("utf-8", max(1, encoded.dtype.itemsize)))
+
+
+def _texts(file, name):
+    return [text.decode() for text in file[name][()]] if name in file else []
+
+
 def read_shard(path):
     """Read one shard.
 
@@ -70,12 +82,12 @@ def read_shard(path):
     UserError
         The file is damaged (checksums are compared) or is not a shard by this contract.
     """
-    return _read(path, lambda file: Shard(file["L"][()], file["ab"][()], [id.decode() for id in file["id"][()]]))
+    return _read(path, lambda file: Shard(file["L"][()], file["ab"][()], _texts(file, "id"), _texts(file, "origin")))
 
 
-def read_ab(path):
-    """Only the ab of a shard: (N, S, S, 2) uint8."""
-    return _read(path, lambda file: file["ab"][()])
+def read_ab_and_origin(path):
+    """Only the ab of a shard, (N, S, S, 2) uint8, and the N sources of its images (an empty list where they are not told)."""
+    return _read(path, lambda file: (file["ab"][()], _texts(file, "origin")))
 
 
 def read_build_log(path):
@@ -128,6 +140,7 @@ def read_split(source, resolution, split, root="shards"):
         np.concatenate([shard.L for shard in shards]),
         np.concatenate([shard.ab for shard in shards]),
         [id for shard in shards for id in shard.id],
+        [name for shard in shards for name in shard.origin] if all(len(s.origin) == len(s.id) for s in shards) else [],
     )
 
 

@@ -31,6 +31,7 @@ class Photograph(NamedTuple):  # of which a source may have a million: made and 
     kind: str  # "file", "zip" or "batch"
     container: str  # the file, the zip, or the batch file
     member: str | int = ""  # the name in the zip, or the row in the batch
+    origin: str = ""  # the name of its source, of those listed together
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,11 @@ class Source:
 
 def source_name(paths):
     """The name under which shards of `paths` are kept: the stems, sorted and joined by `+`."""
-    return "+".join(sorted(_stem(path) for path in paths))
+    return "+".join(sorted(map(stem_of, paths)))
 
 
-def _stem(path):
+def stem_of(path):
+    """The name of one source: that of its folder, or of its file without `.zip` or `.npz`."""
     path = Path(os.path.abspath(path))
     return path.name if os.path.isdir(path) else path.name.removesuffix(".zip").removesuffix(".npz")
 
@@ -62,7 +64,7 @@ def open_source(paths):
         A path is missing, is not a folder, zip or batch file, or holds no photograph.
     """
     _archive.cache_clear()  # a zip may have changed since it was opened
-    listed = [(_stem(path), *_list_path(Path(path))) for path in sorted(paths, key=_stem)]
+    listed = [(stem_of(path), *_list_path(Path(path))) for path in sorted(paths, key=stem_of)]
     if len({name for name, *_ in listed}) < len(listed):
         raise UserError("--data names two sources alike: rename one of them")
     return _source(source_name(paths), listed)
@@ -81,7 +83,7 @@ def _source(name, listed):
         digest.update(stem.encode())
         for photograph, size in found:
             digest.update(f"{photograph.id}\0{photograph.part}\0{size}\n".encode())
-    photographs = tuple(photograph for _, found, _ in listed for photograph, _ in found)
+    photographs = tuple(photograph._replace(origin=stem) for stem, found, _ in listed for photograph, _ in found)
     left_out = tuple(f"{stem}: {line}" for stem, _, lines in listed for line in lines)
     return Source(name, photographs, digest.hexdigest()[:16], left_out)
 

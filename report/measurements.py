@@ -60,13 +60,18 @@ def _attributes(path):
 
 
 def _scores(evaluation):
-    """{"l2_64@tiny@64": row}, of every row of the evaluation."""
+    """{"l2_64@tiny@64": row}, of every row of the evaluation; "unet_128@mix@128@everyday" of a part of the photographs."""
     short = {name: key for key, name in DATA.items()}
     rows = evaluation["rows"] if evaluation else []
     for row in rows:  # rounded here and in the README by the same rule
         shown = {metric: n for metric, n in (DIGITS | DIGITS_OF_GRAY_FILES).items() if metric in row}
         row["text"] = {metric: f"{row[metric]:.{digits}f}" for metric, digits in shown.items()}
-    return {f"{row['model']}@{short[row['data']]}@{row['resolution']}": row for row in rows if row["data"] in short}
+    rows = [row for row in rows if row["data"] in short]
+    parts = [f"@{row['photographs']}" if "photographs" in row else "" for row in rows]
+    keys = [
+        f"{row['model']}@{short[row['data']]}@{row['resolution']}{part}" for row, part in zip(rows, parts, strict=True)
+    ]
+    return dict(zip(keys, rows, strict=True))
 
 
 def _recipes(files, weights):

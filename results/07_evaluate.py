@@ -1,8 +1,9 @@
 """Step 7: score every network and baseline on the test shards.
 
 In:  the shards of step 2 for the same `--data`, and the shipped weights (and others by `--weights`).
-Out: with data, rows in results/evaluation.json; without, the embedded photographs are scored (every one of them is test
-     for the shipped weights) into results/local/evaluation.json.
+Out: with data, rows in results/evaluation.json: of all test photographs, of each source's own, and of those that are not
+     ImageNet's; without, the embedded photographs are scored (every one of them is test for the shipped weights) into
+     results/local/evaluation.json.
 """
 
 import argparse
@@ -41,7 +42,8 @@ def evaluate_source(source, colorizers):
     """Rows for every resolution that both the source and some network have."""
     from preprocessing.shards import read_manifest, read_split
     from results.scoring.baselines import constant, gray, random_colours, source_mean
-    from results.scoring.evaluate import paired, score, score_gray_files
+    from results.scoring.evaluate import measure, measure_gray_files, rows_of
+    from results.scoring.parts import parts_of
 
     manifest = read_manifest(source)
     rows, described = [], {key: manifest[key] for key in ("fingerprint", "photographs", "crops")}
@@ -63,14 +65,16 @@ def evaluate_source(source, colorizers):
             **{name: (predict, c.parameters) for c in chosen for name, predict in ways_to_predict(c).items()},
         }
         models = {name: model for name, model in models.items() if model[0]}
-        errors = {}
+        measured, parts = {}, parts_of(test)
+        if not test.origin:
+            print(f"{source} {side:3} no rows of each source: these shards do not tell (delete them, run step 2 again)")
         for name, (predict, parameters) in models.items():
-            scores, each = score(predict, test, train["ab_bin_counts"], f"{name} at {side}")
-            scores |= score_gray_files(predict, test) if parameters else {}
-            errors[name] = each["mse"]
+            measured[name] = measure(predict, test, train["ab_bin_counts"], f"{name} at {side}")
+            measured[name] |= measure_gray_files(predict, test) if parameters else {}
             head = {"model": name, "data": source, "resolution": side, "split": "test"}
-            to_baselines = paired(name, errors, test.id) if parameters else {}
-            rows.append({**head, **scores, "parameters": parameters, "mse_minus": to_baselines})
+            scored = [head | row for row in rows_of(name, measured, test.id, parts, parameters)]
+            rows += scored
+            scores = scored[0]
             print(
                 f"{source} {side:3} {name:18} MSE {scores['mse']:7.2f}  AuC {scores['auc']:.4f}  "
                 f"rebalanced {scores['auc_rebalanced']:.4f}  colourfulness {scores['colorfulness_ratio']:.3f}"

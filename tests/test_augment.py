@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from preprocessing import augment
-from preprocessing.augment import as_gray_file, random_square
+from preprocessing.augment import as_gray_file, enlarged_square, random_square
 from preprocessing.batches import TrainingBatches
 from preprocessing.sources import EMBEDDED_TRAINING
 
@@ -25,6 +25,19 @@ def test_a_square_is_cut_from_l_and_ab_alike():
         assert (cut_ab == cut_L).all()
 
 
+def test_half_of_the_pictures_shown_whole_are_enlarged_so_that_blocks_leave_their_grid():
+    rows = np.repeat(np.array([0, 200], np.uint8), 8).reshape(16, 1)  # edges where JPEG's blocks have theirs
+    L = np.tile(rows, (4, 64))[..., None]
+    edges = np.zeros(64, int)
+    for seed in range(200):
+        shown_L, shown_ab = enlarged_square(L, np.concatenate([L, L], axis=-1), np.random.default_rng(seed))
+        assert shown_L.shape == (64, 64, 1)
+        assert (shown_ab == shown_L).all()
+        edges[np.flatnonzero(np.abs(np.diff(np.int16(shown_L[:, 0, 0]))) > 60) + 1] += 1
+    assert 80 < edges[8::8].min() <= edges[8::8].max() < 160  # the pictures left as they are, and few others
+    assert np.delete(edges, np.s_[::8])[3:-3].min() > 0
+
+
 @pytest.mark.parametrize("share", ["LUMA", "JPEG", "BLUR", "NOISE", "TONE"])
 def test_each_alteration_changes_l_and_none_leaves_it(monkeypatch, share):
     L, ab = picture()
@@ -41,20 +54,22 @@ def batches(shard_root, **options):
     return TrainingBatches(EMBEDDED_TRAINING, 32, 4, 1, shard_root, **options)
 
 
-def test_augmentation_leaves_ab_alone(shard_root):
+def test_augmentation_leaves_ab_alone_but_for_geometry(shard_root, monkeypatch):
+    monkeypatch.setattr(augment, "ENLARGED_SHARE", 0.0)
     plain = next(batches(shard_root).from_step(0))
     augmented = next(batches(shard_root, augmented=True).from_step(0))
     assert (augmented[1] == plain[1]).all()
     assert (augmented[0] != plain[0]).any()
 
 
-def test_a_resumed_run_sees_what_an_unbroken_one_does(shard_root):
-    options = {"crop": 16, "augmented": True}
+@pytest.mark.parametrize("crop", [16, 0])
+def test_a_resumed_run_sees_what_an_unbroken_one_does(shard_root, crop):
+    options = {"crop": crop, "augmented": True}
     unbroken = list(itertools.islice(batches(shard_root, **options).from_step(0), 9))
     resumed = list(itertools.islice(batches(shard_root, **options).from_step(5), 4))
     for one, other in zip(unbroken[5:], resumed, strict=True):
         assert all((a == b).all() for a, b in zip(one, other, strict=True))
-    assert unbroken[0][0].shape == (4, 16, 16, 1)
+    assert unbroken[0][0].shape == (4, crop or 32, crop or 32, 1)
 
 
 def test_each_epoch_cuts_anew(shard_root):

@@ -8,7 +8,7 @@ from preprocessing.files import UserError
 from preprocessing.shards import Shard, list_shards, shard_path, write_shard
 
 
-def write_split(root, images_of_shards):
+def write_split(root, images_of_shards, sources_of_shards=None):
     """Shards whose image number n has L = n everywhere and ab = (n, 255 - n), or gray where n is negative."""
     for index, numbers in enumerate(images_of_shards):
         values = np.abs(np.array(numbers, np.int16)).astype(np.uint8)[:, None, None, None]
@@ -16,7 +16,8 @@ def write_split(root, images_of_shards):
         ab = np.concatenate([L, 255 - L], axis=-1)
         ab = np.where((np.array(numbers) < 0)[:, None, None, None], np.uint8(129), ab).astype(np.uint8)
         path = shard_path(root / "s", 32, "train", index, len(images_of_shards))
-        shard = Shard(np.ascontiguousarray(L), ab, [str(number) for number in numbers])
+        origin = sources_of_shards[index] if sources_of_shards else []
+        shard = Shard(np.ascontiguousarray(L), ab, [str(number) for number in numbers], origin)
         write_shard(path, shard, resolution=32, split="train", source="s", build_log={})
 
 
@@ -89,3 +90,53 @@ def test_a_shard_that_vanishes_while_training_is_an_error_not_a_hang(root):
         path.unlink()
     with pytest.raises(UserError):
         list(itertools.islice(batches.from_step(0), 30))
+
+
+SHARES = {"few": 1, "many": 3}
+
+
+@pytest.fixture
+def mixed_root(tmp_path):
+    """100 photographs, of which each tenth is of "few"."""
+    sources = [["few" if number % 10 == 0 else "many" for number in range(20)]] * 5
+    write_split(tmp_path / "mix", [range(20 * shard, 20 * shard + 20) for shard in range(5)], sources)
+    return tmp_path / "mix"
+
+
+def test_every_batch_mixes_sources_by_their_shares(mixed_root):
+    batches = TrainingBatches("s", 32, 20, seed=1, root=mixed_root, shares=SHARES)
+    assert batches.steps_per_epoch == 5
+    for batch in itertools.islice(batches.from_step(0), 20):
+        assert sum(number % 10 == 0 for number in numbers_of(batch)) == pytest.approx(5, abs=1)
+
+
+def test_with_shares_no_photograph_is_shown_again_before_all_of_its_source_were(mixed_root):
+    stream = TrainingBatches("s", 32, 10, seed=1, root=mixed_root, shares=SHARES).from_step(0)
+    shown = np.zeros(100, int)
+    for epoch in range(1, 7):
+        for batch in itertools.islice(stream, 10):
+            np.add.at(shown, numbers_of(batch), 1)
+        few, many = shown[::10], np.delete(shown, np.s_[::10])
+        assert (few.sum(), many.sum()) == (25 * epoch, 75 * epoch)
+        assert np.ptp(few) <= 1
+        assert np.ptp(many) <= 1
+
+
+def test_with_shares_any_step_can_be_the_first_and_l_and_ab_stay_together(mixed_root):
+    def stream(step):
+        return TrainingBatches("s", 32, 7, seed=5, root=mixed_root, shares=SHARES).from_step(step)
+
+    whole = list(itertools.islice(stream(0), 40))
+    assert [numbers_of(batch) for batch in whole[:14]] != [numbers_of(batch) for batch in whole[14:28]]
+    for start in (1, 13, 14, 33):
+        for expected, (L, ab) in zip(whole[start:], stream(start), strict=False):
+            assert (expected[0] == L).all()
+            assert (expected[1] == ab).all()
+            assert (ab == np.concatenate([L, 255 - L], axis=-1)).all()
+
+
+def test_shares_are_refused_where_shards_do_not_tell_sources_or_hold_others(root, mixed_root):
+    with pytest.raises(UserError, match="leave the others out"):
+        TrainingBatches("s", 32, 4, 1, root=mixed_root, shares={"few": 1, "many": 1, "absent": 1})
+    with pytest.raises(UserError, match="do not tell sources apart"):
+        TrainingBatches("s", 32, 4, 1, root=root, shares=SHARES)

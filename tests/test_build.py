@@ -61,6 +61,20 @@ def test_no_photograph_crop_or_near_copy_is_in_two_splits(tmp_path):
     assert len(read_split("photos", 32, "train", tmp_path).id) == 3 * len(names["train"])
 
 
+def test_shards_tell_from_which_of_the_sources_each_image_is(tmp_path):
+    make_photos(tmp_path / "few" / "train", 30)
+    for index in range(10):
+        photograph_file(tmp_path / "few" / "val" / f"v{index}.png", 900 + index)
+    for index in range(40):
+        photograph_file(tmp_path / "many" / f"m{index}.png", 1000 + index)
+    cv2.imwrite(str(tmp_path / "many" / "copy.png"), cv2.imread(str(tmp_path / "few" / "val" / "v3.png")))
+    manifest = build_shards(open_source([tmp_path / "many", tmp_path / "few"]), [32], crops=2, root=tmp_path)
+    assert list(manifest["near_copies"]) == ["copy.png"]
+    for split in ("train", "val", "test"):
+        shard = read_split("few+many", 32, split, tmp_path)
+        assert shard.origin == ["many" if id.startswith("m") else "few" for id in shard.id]
+
+
 def test_bad_files_are_skipped_counted_and_named(tmp_path):
     photos = make_photos(tmp_path / "photos", 30)
     whole = (photos / "0.png").read_bytes()

@@ -8,7 +8,8 @@ from preprocessing.files import UserError
 from preprocessing.lab import cie_ab
 from preprocessing.shards import Shard
 from results.scoring.baselines import collection_of, constant, gray, random_colours
-from results.scoring.evaluate import merge_rows, paired, score
+from results.scoring.evaluate import measure, merge_rows, paired, rows_of, score
+from results.scoring.parts import parts_of
 
 
 @pytest.fixture
@@ -27,19 +28,19 @@ def test_every_photograph_is_scored_and_the_truth_is_perfect(test_split):
         position += len(L)
         return cie_ab(test_split.ab[position - len(L) : position])
 
-    row, each = score(truth, test_split, bin_counts(code_counts(test_split.ab)), "truth")
-    assert row["images"] == len(each["mse"]) == 230
+    row = score(truth, test_split, bin_counts(code_counts(test_split.ab)), "truth")
+    assert row["images"] == 230
     assert (row["mse"], row["auc"], row["auc_rebalanced"], row["colorfulness_ratio"], row["ssim"]) == (0, 1, 1, 1, 1)
 
 
 def test_gray_and_mean_score_what_their_formulas_say(test_split):
     ab = cie_ab(test_split.ab)
     counts = bin_counts(code_counts(test_split.ab))
-    row, _ = score(gray, test_split, counts, "gray")
+    row = score(gray, test_split, counts, "gray")
     assert row["mse"] == pytest.approx(np.square(ab).mean(), rel=1e-4)
     assert row["colorfulness_ratio"] < 0.05
     mean = ab.mean(axis=(0, 1, 2))
-    row, _ = score(constant(mean), test_split, counts, "mean")
+    row = score(constant(mean), test_split, counts, "mean")
     assert row["mse"] == pytest.approx(ab.var(axis=(0, 1, 2)).mean(), rel=1e-3)
     assert row["mse_ci"][0] < row["mse"] < row["mse_ci"][1]
 
@@ -66,6 +67,9 @@ def test_rows_replace_their_like_and_keep_the_rest(tmp_path):
         ("gray", "b", 2),
     ]
     assert written["data"] == {"a": 2, "b": 1}
+    merge_rows(path, [row("net", "a", 5), row("net", "a", 6) | {"photographs": "everyday"}], {})
+    ordered = merge_rows(path, [row("net", "a", 7) | {"photographs": "photos"}, row("net", "a", 8)], {})
+    assert [r["mse"] for r in ordered] == [3, 7, 8, 2]  # the part that was not scored again is of other weights
     path.write_text("{")
     with pytest.raises(UserError, match="not JSON"):
         merge_rows(path, [], {})
@@ -95,3 +99,41 @@ def test_paired_intervals_are_of_the_difference_on_the_same_photographs():
     assert low < difference < high < 0
     assert high - low < 1
     assert "source_mean" not in paired("l2_64", errors, ids)
+
+
+def test_a_part_scores_what_its_photographs_score_alone(test_split):
+    counts = bin_counts(code_counts(test_split.ab))
+    rows = np.arange(0, 230, 3)
+    alone = Shard(test_split.L[rows], test_split.ab[rows], [test_split.id[row] for row in rows])
+    measured = {name: measure(m, test_split, counts, name) for name, m in (("mean", constant([5, 5])), ("net", gray))}
+    whole, part = rows_of("net", measured, test_split.id, {"everyday": rows}, parameters=1)
+    assert score(gray, test_split, counts, "net").items() <= whole.items()
+    assert (score(gray, alone, counts, "net") | {"photographs": "everyday"}).items() <= part.items()
+    difference = (measured["net"]["mse"] - measured["mean"]["mse"])[rows].mean()
+    assert part["mse_minus"]["mean"][0] == pytest.approx(difference, abs=1e-5)
+
+
+def parts_by_name(pictures):
+    names, ids = zip(*pictures, strict=True)
+    return {name: rows.tolist() for name, rows in parts_of(Shard(None, None, list(ids), list(names))).items()}
+
+
+def test_parts_are_each_source_those_larger_than_tiny_imagenet_and_those_not_of_imagenet():
+    tiny, everyday, photos = (
+        ("tiny-imagenet-200", "val/val_0.JPEG"),
+        ("everyday", "val/pets-1.webp"),
+        ("photos", "val/1.jpg"),
+    )
+    imagenette, cat = ("everyday", "val/imagenette-1.webp"), ("photos", "val/n02123597_Siamese_cat.jpg")
+    assert parts_by_name([tiny, everyday, photos, imagenette, cat, everyday]) == {
+        "tiny-imagenet-200": [0],
+        "everyday": [1, 3, 5],
+        "photos": [2, 4],
+        "everyday+photos": [1, 2, 3, 4, 5],
+        "everyday, not ImageNet": [1, 5],
+        "photos, not ImageNet": [2],
+        "everyday+photos, not ImageNet": [1, 2, 5],
+    }
+    assert parts_by_name([photos, cat]) == {"photos, not ImageNet": [0]}
+    assert parts_by_name([tiny, tiny]) == {}
+    assert parts_of(Shard(None, None, ["a"])) == {}

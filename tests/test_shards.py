@@ -1,4 +1,5 @@
 import resource
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -27,6 +28,16 @@ def test_round_trip_keeps_every_byte_and_name(tmp_path, count):
     assert (back.L == shard.L).all()
     assert (back.ab == shard.ab).all()
     assert back.id == shard.id
+    assert back.origin == []
+
+
+def test_sources_are_told_of_a_split_only_if_all_its_shards_tell_them(tmp_path):
+    told = replace(make_shard(3), origin=["über"] * 3)
+    for index in range(2):
+        write(tmp_path / "s", told, index=index, count=2)
+    assert read_split("s", 32, "train", tmp_path).origin == ["über"] * 6
+    write(tmp_path / "s", make_shard(3), index=1, count=2)
+    assert read_split("s", 32, "train", tmp_path).origin == []
 
 
 def test_the_file_keeps_the_contract(tmp_path):

@@ -1,5 +1,6 @@
 """Scores of networks and baselines on a test split, as the rows of `evaluation.json`."""
 
+import itertools
 import json
 
 import numpy as np
@@ -26,7 +27,12 @@ CHUNK = 100  # photographs scored at a time: memory stays small
 
 
 def score(predict, test, bin_counts, name):
-    """Every metric of one model or baseline on one split.
+    """Every metric of one model or baseline on one split: `sum_up` of `measure`, which see."""
+    return sum_up(measure(predict, test, bin_counts, name), test.id)
+
+
+def measure(predict, test, bin_counts, name):
+    """What the metrics of one model or baseline are made of.
 
     Parameters
     ----------
@@ -36,8 +42,7 @@ def score(predict, test, bin_counts, name):
 
     Returns
     -------
-    row : dict of the metrics and intervals of DESIGN.md
-    per_photograph : dict of "mse" and "auc" to (N,) arrays, for paired intervals
+    measured : dict of names to (N,) arrays, a number for each photograph
     """
     weight_of_bin = inverse_prior(bin_counts)
     gathered = {key: [] for key in ("mse", "auc", "weighted", "weight", "ssim", "colour_true", "colour_pred", "rgb")}
@@ -54,10 +59,14 @@ def score(predict, test, bin_counts, name):
         gathered["colour_true"].append(colorfulness(image_true))
         gathered["colour_pred"].append(colorfulness(image_pred))
         gathered["rgb"].append(np.square(image_true.astype(np.float64) - image_pred).mean(axis=(1, 2, 3)))
-    each = {key: np.concatenate(values) for key, values in gathered.items()}
-    photographs = [photo_of(id) for id in test.id]
+    return {key: np.concatenate(values) for key, values in gathered.items()}
+
+
+def sum_up(measured, ids):
+    """The metrics and intervals of DESIGN.md, a dictionary, of what was measured of the photographs `ids`."""
+    each, photographs = measured, [photo_of(id) for id in ids]
     row = {
-        "images": len(test.L),
+        "images": len(ids),
         "mse": each["mse"].mean(),
         "mse_ci": bootstrap_interval(each["mse"], photographs),
         "rmse": np.sqrt(each["mse"].mean()),
@@ -67,24 +76,25 @@ def score(predict, test, bin_counts, name):
         "auc_ci": bootstrap_interval(each["auc"], photographs),
         "auc_rebalanced": each["weighted"].sum() / each["weight"].sum(),
         "colorfulness_ratio": each["colour_pred"].mean() / each["colour_true"].mean(),
+        **{key: each[key].mean() for key in each if key.startswith(("mse_gray", "auc_gray"))},
     }
-    return {key: _plain(value) for key, value in row.items()}, {key: each[key] for key in ("mse", "auc")}
+    return {key: _plain(value) for key, value in row.items()}
 
 
-def score_gray_files(predict, test):
-    """MSE and AuC on the same photographs as gray files would give them: {"mse_gray_file", "auc_gray_file", "mse_gray_jpeg", ...}.
+def measure_gray_files(predict, test):
+    """Errors and AuC of the same photographs as gray files would give them: {"mse_gray_file", "auc_gray_file", "mse_gray_jpeg", ...}.
 
-    A network's own test shows it L of Lab, made from the colours that it is to predict (preprocessing/gray_file.py).
+    (N,) arrays, as `measure` gives. A network's own test shows it L of Lab, made from the colours that it is to predict (preprocessing/gray_file.py).
     """
-    row = {}
+    measured = {}
     for name, quality in GRAY_FILES.items():
         errors, aucs = [], []
         for L, ab_code in in_order(test.L, test.ab, CHUNK):
             ab_true, ab_pred = cie_ab(ab_code), predict(lightness_of_gray_files(L, ab_code, quality))
             errors.append(squared_error(ab_true, ab_pred))
             aucs.append(auc_of_pixels(ab_true, ab_pred).mean(axis=(1, 2)))
-        row |= {f"mse_{name}": np.concatenate(errors).mean(), f"auc_{name}": np.concatenate(aucs).mean()}
-    return {key: _plain(value) for key, value in row.items()}
+        measured |= {f"mse_{name}": np.concatenate(errors), f"auc_{name}": np.concatenate(aucs)}
+    return measured
 
 
 def paired(name, errors, ids, baselines=("mean", "source_mean")):
@@ -105,6 +115,22 @@ def paired(name, errors, ids, baselines=("mean", "source_mean")):
         baseline: [_plain(each.mean()), *map(_plain, bootstrap_interval(each, photographs))]
         for baseline, each in differences.items()
     }
+
+
+def rows_of(name, measured, ids, parts, parameters):
+    """The rows of one model: of all photographs, and of parts of them (results/scoring/parts.py).
+
+    `measured` holds what `measure` gives by model, of the baselines too; only a network (`parameters` above 0) is compared.
+    """
+    rows = []
+    for photographs, chosen in {"": range(len(ids)), **parts}.items():
+        of_it = list(chosen)
+        part_ids = [ids[index] for index in of_it]
+        errors = {model: each["mse"][of_it] for model, each in measured.items()}
+        scores = sum_up({key: values[of_it] for key, values in measured[name].items()}, part_ids)
+        scores |= {"parameters": parameters, "mse_minus": paired(name, errors, part_ids) if parameters else {}}
+        rows.append(({"photographs": photographs} if photographs else {}) | scores)
+    return rows
 
 
 def _plain(value):
@@ -134,7 +160,7 @@ def read_json(path, head):
 
 
 def merge_rows(path, rows, data):
-    """Put `rows` into the evaluation file at `path`, in place of those of the same model, data and resolution.
+    """Put `rows` into the evaluation file at `path`, in place of all of the same model, data and resolution.
 
     `data` is a dictionary of source name to what is known of it; both keep what other runs wrote.
     """
@@ -144,8 +170,16 @@ def merge_rows(path, rows, data):
         before = {"data": {}, "rows": []}
     except ValueError:
         raise UserError(f"{path} is not JSON: delete it, and evaluate every source again") from None
-    kept = {(row["model"], row["data"], row["resolution"]): row for row in [*before["rows"], *rows]}
-    ordered = sorted(kept.values(), key=lambda row: (row["data"], row["resolution"]))
+    kept = _grouped(before["rows"]) | _grouped(rows)
+    ordered = sorted(itertools.chain(*kept.values()), key=lambda row: (row["data"], row["resolution"]))
     text = json.dumps({"data": before["data"] | data, "rows": ordered}, indent=1)
     write_atomically(path, (text + "\n").encode())
     return ordered
+
+
+def _grouped(rows):
+    """Rows by model, data and resolution: that of all the photographs, and those of parts of them."""
+    groups = {}
+    for row in rows:
+        groups.setdefault((row["model"], row["data"], row["resolution"]), []).append(row)
+    return groups

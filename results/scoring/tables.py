@@ -21,9 +21,9 @@ COLUMNS = {
 
 
 def markdown_table(rows):
-    """The rows of an evaluation as a Markdown table, one line each."""
+    """The rows of an evaluation as a Markdown table, one line each; without those of parts of the photographs."""
     lines = ["| data | px | model | " + " | ".join(COLUMNS) + " |", "|---|---|---|" + "---|" * len(COLUMNS)]
-    for row in rows:
+    for row in (row for row in rows if "photographs" not in row):
         cells = [f"{row['data']} ({row['images']:,})", str(row["resolution"]), f"`{row['model']}`"]
         lines.append("| " + " | ".join(cells + [text(row) for text in COLUMNS.values()]) + " |")
     return "\n".join(lines)

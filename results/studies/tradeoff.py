@@ -62,9 +62,7 @@ def curve_of(colorizer, key, source):
     points = []
     for value in VALUES[key]:
         way = colorizer.decoded_by(**PAPER | {key: value})
-        scores, _ = score(
-            lambda L, way=way: way.predict_ab(L, vibrance=way.vibrance), val, bin_counts, f"{key} {value}"
-        )
+        scores = score(lambda L, way=way: way.predict_ab(L, vibrance=way.vibrance), val, bin_counts, f"{key} {value}")
         points.append(
             {key: value, **{name: scores[name] for name in ("colorfulness_ratio", "auc", "auc_rebalanced", "mse")}}
         )
