@@ -44,10 +44,13 @@ def report(manifest):
     ):
         if ids:
             print(f"left out, {reason}: {len(ids)} ({', '.join(list(ids)[:5])}{', ...' * (len(ids) > 5)})")
+    sides = {}
     for side, splits in manifest["resolutions"].items():
         counts = ", ".join(f"{entry['images']} {split}" for split, entry in splits.items())
         small = sum(entry["too_small"] for entry in splits.values())
-        print(f"shards/{manifest['source']}/{side}: {counts}{f'; {small} photographs are smaller' * bool(small)}")
+        sides.setdefault(counts + f"; {small} photographs are smaller" * bool(small), []).append(side)
+    for counts, alike in sides.items():
+        print(f"shards/{manifest['source']} at {', '.join(alike)} px: {counts}")
 
 
 if __name__ == "__main__":

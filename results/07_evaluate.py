@@ -3,7 +3,7 @@
 In:  the shards of step 2 for the same `--data`, and the shipped weights (and others by `--weights`).
 Out: with data, rows in results/evaluation.json: of all test photographs, of each source's own, and of those that are not
      ImageNet's; without, the embedded photographs are scored (every one of them is test for the shipped weights) into
-     results/local/evaluation.json.
+     results/local/evaluation.json. Printed are gray and each network as `colorize` reads it; the file holds every row.
 """
 
 import argparse
@@ -65,6 +65,7 @@ def evaluate_source(source, colorizers):
             **{name: (predict, c.parameters) for c in chosen for name, predict in ways_to_predict(c).items()},
         }
         models = {name: model for name, model in models.items() if model[0]}
+        shown = {"gray", *(list(ways_to_predict(colorizer))[-1] for colorizer in chosen)}
         measured, parts = {}, parts_of(test)
         if not test.origin:
             print(f"{source} {side:3} no rows of each source: these shards do not tell (delete them, run step 2 again)")
@@ -75,10 +76,11 @@ def evaluate_source(source, colorizers):
             scored = [head | row for row in rows_of(name, measured, test.id, parts, parameters)]
             rows += scored
             scores = scored[0]
-            print(
-                f"{source} {side:3} {name:18} MSE {scores['mse']:7.2f}  AuC {scores['auc']:.4f}  "
-                f"rebalanced {scores['auc_rebalanced']:.4f}  colourfulness {scores['colorfulness_ratio']:.3f}"
-            )
+            if name in shown:
+                print(
+                    f"{source} {side:3} {name:24} MSE {scores['mse']:6.2f}  AuC {scores['auc']:.4f}  "
+                    f"rebalanced {scores['auc_rebalanced']:.4f}  colourfulness {scores['colorfulness_ratio']:.2f}"
+                )
     return rows, {source: described}
 
 

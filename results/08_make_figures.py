@@ -29,6 +29,7 @@ def main():
     draw_source(EMBEDDED, Path("results/figures"), arguments.as_published)
     if arguments.data:
         draw_source(source_name(arguments.data), Path("results/local/figures"), arguments.as_published)
+    print("figures that are not named show the photographs that they showed: left alone")
 
 
 def draw_source(source, folder, as_published):
@@ -67,11 +68,11 @@ def draw_source(source, folder, as_published):
 
 
 def draw(columns, path, **options):
-    """Draw a grid, and say whether the file had to be written again."""
+    """Draw a grid, and say so where the file had to be written again."""
     from results.drawing.grid import draw_grid
 
-    drawn = draw_grid(columns, path, **options)
-    print(f"figure: {path}{'' if drawn else ' (shows the same photographs: left alone)'}")
+    if draw_grid(columns, path, **options):
+        print(f"figure: {path}")
 
 
 def draw_ranked(test, colorizer, path):
