@@ -8,7 +8,6 @@ import os
 from dataclasses import dataclass
 
 import numpy as np
-import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
