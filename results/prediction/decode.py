@@ -2,7 +2,6 @@
 
 import cv2
 import numpy as np
-from scipy.special import ndtr
 
 from preprocessing.ab_bins import bin_centres, rebalancing_weights
 
@@ -71,6 +70,8 @@ def sample(distribution, temperature, random, smoothness=0.15):
     -------
     ab : (H, W, 2) float32, CIE ab units
     """
+    from scipy.special import ndtr  # takes as long to import as all else that colours a photograph
+
     height, width = distribution.shape[:2]
     noise = random.standard_normal((height, width)).astype(np.float32)
     field = cv2.GaussianBlur(noise, (0, 0), smoothness * min(height, width), borderType=cv2.BORDER_REFLECT)

@@ -1,10 +1,11 @@
-"""Weights and L to ab, whichever framework trained the weights."""
+"""Weights and L to ab in ONNX Runtime, whichever framework trained the weights."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from keras_port.unet_layout import STRIDE
 from preprocessing.files import UserError
 from preprocessing.lab import Units
 from results.prediction.decode import PAPER, adjustment, anneal, mean_colour, softmax, upsample
@@ -12,6 +13,7 @@ from results.prediction.vibrance import with_vibrance
 from results.prediction.weights import Weights, check_fit, find_weights, load_weights
 
 BATCH = 64
+AS_CODED = ("as_coded", "dense")  # the original's own graphs, kept for the errata, which stay in TensorFlow
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class Colorizer:
     def _at_any_size(self, batch):
         """The network's output for sides that it does not take: continued beyond the last row and column, and cut."""
         height, width = batch.shape[1:3]
-        multiple = 32 if self.attributes["network"].startswith("unet") else 4
+        multiple = STRIDE if self.attributes["network"].startswith("unet") else 4
         more = [(0, 0), (0, -height % multiple), (0, -width % multiple), (0, 0)]
         padded = np.pad(batch, more, mode="symmetric") if height % multiple or width % multiple else batch
         output = np.asarray(self._forward(padded))
@@ -132,9 +134,9 @@ def load_colorizers(names_or_paths):
 def colorizer_from(weights, path):
     """Build the network that `weights` name; `path` is what messages call them, and its stem is the name."""
     attributes = weights.attributes
-    load = {"tf_raw": _load_tf_raw, "keras": _load_keras}.get(attributes.get("framework"))
-    if load is None:
+    if attributes.get("framework") not in ("tf_raw", "keras"):
         raise UserError(f"{path} was written by an unknown framework, {attributes.get('framework')}")
+    load = _in_tensorflow if attributes["network"] in AS_CODED else _in_onnx_runtime
     return Colorizer(
         path.stem,
         attributes["resolution"],
@@ -157,7 +159,19 @@ def colorizer_of(trained, config, framework, name):
     return colorizer_from(Weights(trained.arrays, attributes), Path(name))
 
 
-def _load_tf_raw(weights, path):
+def _in_onnx_runtime(weights, path):
+    from results.prediction import networks
+    from results.prediction.onnx_graph import runner
+
+    name, arguments = weights.attributes["network"], weights.attributes["arguments"]
+    model, variables = networks.build(name, arguments, weights.arrays)
+    check_fit(weights.arrays, variables, path)
+    parameters = networks.trainable_parameters(variables, **arguments)
+    return {"parameters": parameters, "units": networks.UNITS[name], "_forward": runner(model)}
+
+
+def _in_tensorflow(weights, path):
+    """The graphs as the original coded them, of which one normalises by the batch that it is shown."""
     import tensorflow as tf
 
     from tf_raw.build import build_network
@@ -168,20 +182,3 @@ def _load_tf_raw(weights, path):
     forward = tf.function(network, reduce_retracing=True)
     parameters = sum(int(tf.size(variable)) for variable in network.trainable_variables)
     return {"parameters": parameters, "units": network.units, "_forward": lambda L: forward(tf.constant(L))}
-
-
-def _load_keras(weights, path):
-    import keras
-
-    from keras_port.network import UNITS, assign, build_network, to_arrays
-
-    name = weights.attributes["network"]
-    model = build_network(name, weights.attributes["arguments"])
-    check_fit(weights.arrays, to_arrays(model), path)
-    assign(model, weights.arrays)
-    parameters = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
-
-    def forward(L):  # layer by layer: predict_on_batch would build a graph for each new size, which takes seconds
-        return keras.ops.convert_to_numpy(model(L, training=False))
-
-    return {"parameters": parameters, "units": UNITS[name], "_forward": forward}
