@@ -7,7 +7,6 @@ epoch, holds all of it: weights, optimizer, dropout's random state, best weights
 
 import io
 import json
-import math
 import time
 from pathlib import Path
 
@@ -15,9 +14,9 @@ import h5py
 import keras
 import numpy as np
 
-from preprocessing.files import UserError, write_atomically
+from preprocessing.files import write_atomically
 from preprocessing.hdf5 import reading
-from preprocessing.options import check_same_run
+from preprocessing.options import check_finite, check_same_run
 
 STATE = "state.h5"
 
@@ -70,10 +69,7 @@ class ResumableState(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if self._stop.requested:
             raise KeyboardInterrupt
-        if not math.isfinite(logs["loss"]):
-            raise UserError(
-                f"the loss is {logs['loss']} at batch {batch}: start a new --run with a lower --learning-rate"
-            )
+        check_finite(logs["loss"], f"batch {batch}")
 
     def on_epoch_end(self, epoch, logs=None):
         stopping = self._early_stopping

@@ -18,7 +18,7 @@ from preprocessing import compute
 from preprocessing.batches import open_training
 from preprocessing.files import held
 from preprocessing.front_door import StopRequest
-from preprocessing.options import TrainedNetwork, run_settings
+from preprocessing.options import TrainedNetwork, loss_name, run_settings, steps_per_epoch, summary_of
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 # Keras of 2017 added 1e-7 to the root of the mean square; today's adds its epsilon before the root, where the same 1e-7
@@ -57,24 +57,16 @@ def train(config, source, folder, initial=None, root="shards", callbacks=()):
     units = UNITS[config.network]
     with held(folder):
         state = load_state(folder, settings) or {"compute": choose_compute(config, source, root)}
-        model = _compiled(config, state["compute"], _steps(config, batches), build_loss(config, units, source, root))
+        steps = steps_per_epoch(config, batches)
+        model = _compiled(config, state["compute"], steps, build_loss(config, units, source, root))
         if initial:
             assign(model, initial)
         state = _fit(config, model, state, settings, batches, val, folder, callbacks)
         model.set_weights(state["best_weights"])
-    loss = "mse" if config.objective == "l2" else "cross_entropy"
-    summary = {
-        "loss": loss,
-        f"val_{loss}": state["best"],
-        "best_epoch": state["best_epoch"] + 1,
-        "epochs": state["epoch"],
-        "images_seen": state["epoch"] * _steps(config, batches) * batches.batch_size,
-        "seconds": round(state["seconds"]),
-        "compute": state["compute"],
-        "backend": keras.backend.backend(),
-        "device": _device(),
-    }
-    history = _history(state["log"], loss, _steps(config, batches) * batches.batch_size)
+    best_epoch, epochs = state["best_epoch"] + 1, state["epoch"]
+    summary = summary_of(config, batches, state["best"], best_epoch, epochs, state["seconds"], state["compute"])
+    summary |= {"backend": keras.backend.backend(), "device": _device()}
+    history = _history(state["log"], loss_name(config), steps * batches.batch_size)
     return TrainedNetwork(to_arrays(model), config.network_arguments(), summary, history)
 
 
@@ -106,7 +98,7 @@ def _history(log, loss, images_per_epoch):
 
 def _fit(config, model, state, settings, batches, val, folder, more_callbacks):
     """Run `fit` over the epochs that are left and return the state at its end."""
-    steps = _steps(config, batches)
+    steps = steps_per_epoch(config, batches)
     stop = StopRequest()
     early_stopping = keras.callbacks.EarlyStopping(patience=config.patience, restore_best_weights=True)
     averaging = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if config.average_decay else []
@@ -135,10 +127,6 @@ def _fit(config, model, state, settings, batches, val, folder, more_callbacks):
             verbose=1 if sys.stderr.isatty() else 2,
         )
     return resumable.state
-
-
-def _steps(config, batches):
-    return max(1, min(batches.steps_per_epoch, config.images_per_epoch // batches.batch_size))
 
 
 def _compiled(config, compute, steps, loss):

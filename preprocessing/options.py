@@ -2,6 +2,7 @@
 
 import argparse
 import hashlib
+import math
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
@@ -166,6 +167,38 @@ def check_same_run(folder, before, now):
         raise UserError(
             f"{folder} holds a run with {', '.join(differing)}: use the same flags, another --run, or delete it"
         )
+
+
+def steps_per_epoch(config, batches):
+    """Steps between two validations; `batches` is a preprocessing.batches.TrainingBatches."""
+    if not config.images_per_epoch:
+        return batches.steps_per_epoch
+    return max(1, min(batches.steps_per_epoch, config.images_per_epoch // batches.batch_size))
+
+
+def check_finite(loss, where):
+    """Raise UserError where the loss of a step is not a number."""
+    if not math.isfinite(loss):
+        raise UserError(f"the loss is {loss} at {where}: start a new --run with a lower --learning-rate")
+
+
+def loss_name(config):
+    """What the loss is called in logs and weights files."""
+    return "mse" if config.objective == "l2" else "cross_entropy"
+
+
+def summary_of(config, batches, best, best_epoch, epochs, seconds, compute):
+    """What a weights file says of its training: the best validation loss, where it was, and what it cost."""
+    name = loss_name(config)
+    return {
+        "loss": name,
+        f"val_{name}": best,
+        "best_epoch": best_epoch,
+        "epochs": epochs,
+        "images_seen": epochs * steps_per_epoch(config, batches) * batches.batch_size,
+        "seconds": round(seconds),
+        "compute": compute,
+    }
 
 
 def positive(kind):

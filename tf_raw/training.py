@@ -14,9 +14,16 @@ from tqdm import tqdm
 
 from preprocessing.batches import in_order, open_training
 from preprocessing.compute import choose_compute
-from preprocessing.files import UserError, held, write_atomically
+from preprocessing.files import held, write_atomically
 from preprocessing.front_door import StopRequest
-from preprocessing.options import TrainedNetwork, check_same_run, run_settings
+from preprocessing.options import (
+    TrainedNetwork,
+    check_finite,
+    check_same_run,
+    run_settings,
+    steps_per_epoch,
+    summary_of,
+)
 from tf_raw.adam import Adam
 from tf_raw.build import build_network
 from tf_raw.checkpoints import RunState
@@ -111,9 +118,14 @@ def train(config, source, folder, initial=None, root="shards"):
     return TrainedNetwork(
         {name: variable.numpy() for name, variable in state.best.items()},
         config.network_arguments(),
-        _summary(state.progress, batches, "mse" if config.objective == "l2" else "cross_entropy"),
+        _summary(config, batches, state.progress),
         state.progress["history"],
     )
+
+
+def _summary(config, batches, progress):
+    best, best_epoch, epochs = progress["best_val"], progress["best_epoch"], len(progress["history"])
+    return summary_of(config, batches, best, best_epoch, epochs, progress["seconds"], progress["compute"])
 
 
 def _read_settings(path):
@@ -146,8 +158,7 @@ def _loop(config, network, average, loss, state, batches, val, folder):
             L, ab = next(stream)
             progress["wait_seconds"] += time.monotonic() - waiting
             value = float(step_function(L, ab, rate, average_decay_at(step, config), [config.seed, step]))
-            if not math.isfinite(value):
-                raise UserError(f"the loss is {value} at step {step}: start a new --run with a lower --learning-rate")
+            check_finite(value, f"step {step}")
             progress["step"] += 1
             progress["epoch_sum"] += value * loss.scale * len(L)
             progress["epoch_images"] += len(L)
@@ -182,13 +193,6 @@ def compiled_step(network, average, optimizer, loss, compute_dtype):
         return compiled(tf.constant(L), tf.constant(ab), *rates, tf.constant(seed))
 
     return call
-
-
-def steps_per_epoch(config, batches):
-    """Steps between two validations."""
-    if not config.images_per_epoch:
-        return batches.steps_per_epoch
-    return max(1, min(batches.steps_per_epoch, config.images_per_epoch // batches.batch_size))
 
 
 def _epoch_bar(config, steps, step):
@@ -249,15 +253,3 @@ def _step_in(compute, config, source, root):
         for channels in (1, 2)
     )
     return lambda: step(L, ab, 1e-3, 0.0, [0, 0])
-
-
-def _summary(progress, batches, loss_name):
-    return {
-        "loss": loss_name,
-        f"val_{loss_name}": progress["best_val"],
-        "best_epoch": progress["best_epoch"],
-        "epochs": len(progress["history"]),
-        "images_seen": progress["step"] * batches.batch_size,
-        "seconds": round(progress["seconds"]),
-        "compute": progress["compute"],
-    }
