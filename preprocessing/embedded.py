@@ -1,4 +1,4 @@
-"""The openly licensed photographs that come with scikit-image and matplotlib."""
+"""The openly licensed photographs that come with scikit-image, matplotlib and scikit-learn."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +14,8 @@ PHOTOGRAPHS = [
     ("skimage", "data/retina.jpg", "CC0, Mikael Häggström"),
     ("skimage", "data/rocket.jpg", "public domain, SpaceX"),
     ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg", "public domain, US Navy"),
+    ("sklearn", "datasets/images/china.jpg", "CC BY 2.0, danielbuechele"),
+    ("sklearn", "datasets/images/flower.jpg", "CC BY 2.0, vultilion"),
 ]
 
 
@@ -21,7 +23,8 @@ def embedded_files():
     """`(id, path)` of every embedded photograph that is installed; an id is like `skimage/coffee.png`."""
     files = []
     for package, inside, _licence in PHOTOGRAPHS:
-        path = Path(find_spec(package).origin).parent / inside
+        spec = find_spec(package)  # scikit-learn is in the extra `photographs`
+        path = Path(spec.origin if spec and spec.origin else "").parent / inside
         if path.exists():
             files.append((f"{package}/{path.name}", path))
     return files
