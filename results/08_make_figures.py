@@ -4,7 +4,7 @@ In:  the embedded photographs' shards and the shipped weights (`--data`: more ph
 Out: results/figures/result32.png (gray | truth | predicted), result64.png (predicted | truth), result128.png, and
      ranked32.png, ranked64.png, ranked128.png: the best, median and worst test photographs. Where the rebalanced
      networks are there, vivid32.png, vivid64.png, vivid128.png (gray | truth | L2 | rebalanced), and possible64.png and
-     the like (three samples of the distribution and its entropy).
+     the like (three samples of the distribution and its entropy). colorize.png: whole photographs as `colorize` gives them.
      Half a minute. `--as-published` draws the 64 figure with red and blue exchanged, as the original did.
 """
 
@@ -15,6 +15,8 @@ from preprocessing.front_door import add_data_argument, run
 
 PHOTOGRAPHS = 24  # of a source named by --data
 POSSIBLE = 8
+AT_THE_TOP = ("skimage/astronaut.png", "sklearn/china.jpg", "sklearn/flower.jpg")  # of the README
+TOP_SIDE = 320  # px, at which those are shown
 RANKED = 4  # best, median and worst each; two of the eight embedded ones
 
 
@@ -27,6 +29,7 @@ def main():
     from preprocessing.sources import EMBEDDED, source_name
 
     draw_source(EMBEDDED, Path("results/figures"), arguments.as_published)
+    draw_colorize(Path("results/figures/colorize.png"))
     if arguments.data:
         draw_source(source_name(arguments.data), Path("results/local/figures"), arguments.as_published)
     print("figures that are not named show the photographs that they showed: left alone")
@@ -73,6 +76,26 @@ def draw(columns, path, **options):
 
     if draw_grid(columns, path, **options):
         print(f"figure: {path}")
+
+
+def draw_colorize(path):
+    """Draw gray | truth | what `colorize` makes of whole embedded photographs, the squares in their middle."""
+    import cv2
+    import numpy as np
+
+    from preprocessing.crops import centre_square
+    from preprocessing.embedded import embedded_files
+    from results.colorize import colorize
+
+    columns = {"Gray": [], "Ground truth": [], "Predicted": []}
+    for name, file in embedded_files():
+        if name in AT_THE_TOP:
+            truth = cv2.imread(str(file))
+            gray = cv2.cvtColor(truth, cv2.COLOR_BGR2GRAY)
+            pictures = cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR), truth, colorize(gray)
+            for column, image_bgr in zip(columns.values(), pictures, strict=True):
+                column.append(centre_square(image_bgr, TOP_SIDE))
+    draw({title: np.stack(pictures) for title, pictures in columns.items()}, path, cell_px=TOP_SIDE)
 
 
 def draw_ranked(test, colorizer, path):

@@ -34,7 +34,7 @@ def swap_channels(columns):
     return {title: images[..., ::-1] for title, images in columns.items()}
 
 
-def draw_grid(columns, path, blocks=1, row_titles=()):
+def draw_grid(columns, path, blocks=1, row_titles=(), cell_px=CELL_PX):
     """Draw columns of pictures under their titles and write a PNG.
 
     Parameters
@@ -43,6 +43,7 @@ def draw_grid(columns, path, blocks=1, row_titles=()):
     path : where the PNG goes
     blocks : int, how many photographs stand side by side in one row
     row_titles : sequence of str, optional; one to the left of each row
+    cell_px : int, the side at which a picture is drawn
 
     Returns
     -------
@@ -51,25 +52,25 @@ def draw_grid(columns, path, blocks=1, row_titles=()):
     count = len(next(iter(columns.values())))
     blocks = min(blocks, count)
     rows = -(-count // blocks)
-    block_px = len(columns) * (CELL_PX + GAP_PX) + GAP_PX
+    block_px = len(columns) * (cell_px + GAP_PX) + GAP_PX
     margin = MARGIN_PX + ROW_TITLE_PX * bool(row_titles)
     width = margin + MARGIN_PX + blocks * block_px - 2 * GAP_PX
-    height = 2 * MARGIN_PX + TITLE_PX + rows * (CELL_PX + GAP_PX) - GAP_PX
+    height = 2 * MARGIN_PX + TITLE_PX + rows * (cell_px + GAP_PX) - GAP_PX
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
     places = []
     for index in range(count):
         row, block = divmod(index, blocks)
         for column, (title, images) in enumerate(columns.items()):
-            left = margin + block * block_px + column * (CELL_PX + GAP_PX)
-            bottom = height - MARGIN_PX - TITLE_PX - row * (CELL_PX + GAP_PX) - CELL_PX
-            axes = figure.add_axes((left / width, bottom / height, CELL_PX / width, CELL_PX / height))
-            top = height - bottom - CELL_PX
-            places.append(np.s_[top : top + CELL_PX, left : left + CELL_PX])
+            left = margin + block * block_px + column * (cell_px + GAP_PX)
+            bottom = height - MARGIN_PX - TITLE_PX - row * (cell_px + GAP_PX) - cell_px
+            axes = figure.add_axes((left / width, bottom / height, cell_px / width, cell_px / height))
+            top = height - bottom - cell_px
+            places.append(np.s_[top : top + cell_px, left : left + cell_px])
             axes.imshow(images[index][..., ::-1], interpolation="nearest")
             axes.set_axis_off()
             if row == 0:
                 axes.set_title(title, fontsize=9, family="DejaVu Sans", pad=6)
     for row, title in enumerate(row_titles):
-        bottom = height - MARGIN_PX - TITLE_PX - row * (CELL_PX + GAP_PX) - CELL_PX / 2
+        bottom = height - MARGIN_PX - TITLE_PX - row * (cell_px + GAP_PX) - cell_px / 2
         figure.text(MARGIN_PX / width, bottom / height, title, fontsize=8, family="DejaVu Sans", va="center")
     return write_figure(figure, path, places)
