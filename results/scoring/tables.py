@@ -1,4 +1,7 @@
-"""The README's tables, from `evaluation.json` and the shipped weights: `python results/scoring/tables.py` writes them there."""
+"""The tables of the README, of `results/scores.md` and of the weights' card: `python results/scoring/tables.py` writes them.
+
+From `evaluation.json` and the shipped weights.
+"""
 
 import json
 from pathlib import Path
@@ -8,7 +11,7 @@ from preprocessing.front_door import run
 from results.prediction.weights import find_weights, load_weights, shipped_names
 
 END = "<!-- end of table -->"
-COLUMNS = {
+SCORES = {
     "MSE": lambda row: f"{row['mse']:.1f} ({row['mse_ci'][0]:.1f} to {row['mse_ci'][1]:.1f})",
     "MSE of gray files": lambda row: f"{row['mse_gray_file']:.1f}" if "mse_gray_file" in row else "",
     "of gray JPEGs": lambda row: f"{row['mse_gray_jpeg']:.1f}" if "mse_gray_jpeg" in row else "",
@@ -18,14 +21,46 @@ COLUMNS = {
     "AuC rebalanced": lambda row: f"{row['auc_rebalanced']:.4f}",
     "Colourfulness": lambda row: f"{row['colorfulness_ratio']:.2f}",
 }
+# The README's rows: of the 1,520 test photographs of these collections, by the shards on which networks of that size learn.
+POOLED = "everyday+photos"
+MIX = "everyday+photos+scenes-and-objects"
+MIXES = {32: f"{MIX}+tiny-imagenet-200-subset", 64: f"{MIX}+tiny-imagenet-200-subset", 128: MIX}
+ROWS = {
+    "gray": "gray",
+    "mean": "mean colour",
+    "report_{}": "the report's network",
+    "l2_{}": "ours, L2",
+    "rebalanced_{}+chosen": "ours, vivid",
+    "unet_{}": "U-Net, L2",
+    "unet_{}+vibrance": "U-Net, L2 with vibrance",
+    "unet_rebalanced_{}+chosen": "U-Net, vivid",
+}
+README_SCORES = ("MSE", "MSE of gray files", "AuC", "Colourfulness")
 
 
-def markdown_table(rows):
-    """The rows of an evaluation as a Markdown table, one line each; without those of parts of the photographs."""
-    lines = ["| data | px | model | " + " | ".join(COLUMNS) + " |", "|---|---|---|" + "---|" * len(COLUMNS)]
-    for row in (row for row in rows if "photographs" not in row):
-        cells = [f"{row['data']} ({row['images']:,})", str(row["resolution"]), f"`{row['model']}`"]
-        lines.append("| " + " | ".join(cells + [text(row) for text in COLUMNS.values()]) + " |")
+def readme_table(rows):
+    """The README's: for each size what needs no network, the report's own network and ours, as a Markdown table."""
+    lines = ["| px | model | " + " | ".join(README_SCORES) + " |", "|---|---|" + "---|" * len(README_SCORES)]
+    for side, data in MIXES.items():
+        pooled = {
+            row["model"]: row
+            for row in rows
+            if (row["data"], row["resolution"]) == (data, side) and row.get("photographs", data) in (MIX, POOLED)
+        }
+        for model, name in ROWS.items():
+            if row := pooled.get(model := model.format(side)):
+                cells = [str(side), name if model in ("gray", "mean") else f"{name} (`{model}`)"]
+                lines.append("| " + " | ".join(cells + [SCORES[score](row) for score in README_SCORES]) + " |")
+    return "\n".join(lines)
+
+
+def scores_table(rows):
+    """Every row of an evaluation, those of parts of the photographs too, as a Markdown table."""
+    lines = ["| data | px | model | " + " | ".join(SCORES) + " |", "|---|---|---|" + "---|" * len(SCORES)]
+    for row in rows:
+        of = f", of these `{row['photographs']}`" if "photographs" in row else ""
+        cells = [f"{row['data']}{of} ({row['images']:,})", str(row["resolution"]), f"`{row['model']}`"]
+        lines.append("| " + " | ".join(cells + [text(row) for text in SCORES.values()]) + " |")
     return "\n".join(lines)
 
 
@@ -55,24 +90,24 @@ def _short(word):
 
 
 def tables():
-    """Each table of the README by the comment that opens it."""
+    """Each table by its file and by the comment that opens it there."""
     rows = json.loads(Path("results/evaluation.json").read_text())["rows"]
     attributes_of = {name: load_weights(find_weights(name)).attributes for name in shipped_names()}
     return {
-        "<!-- table of results/evaluation.json -->": markdown_table(rows),
-        "<!-- table of results/weights -->": training_table(attributes_of),
+        ("README.md", "<!-- table of results/evaluation.json -->"): readme_table(rows),
+        ("results/scores.md", "<!-- table of results/evaluation.json -->"): scores_table(rows),
+        ("results/weights/README.md", "<!-- table of results/weights -->"): training_table(attributes_of),
     }
 
 
 def main():
-    readme = Path("README.md")
-    text = readme.read_text()
-    for begin, table in tables().items():
+    for (name, begin), table in tables().items():
+        text = Path(name).read_text()
         if begin not in text or END not in text.partition(begin)[2]:
-            raise UserError(f"{readme} has no `{begin}` ... `{END}`: put them where the table belongs")
+            raise UserError(f"{name} has no `{begin}` ... `{END}`: put them where the table belongs")
         before, rest = text.split(begin)
         text = f"{before}{begin}\n{table}\n{END}{rest.partition(END)[2]}"
-    write_atomically(readme, text.encode())
+        write_atomically(Path(name), text.encode())
 
 
 if __name__ == "__main__":
