@@ -1,6 +1,7 @@
 """The U-Net: its shapes and parameters, its pretrained encoder, what is frozen, and its file in half precision."""
 
 import importlib.util
+import json
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +37,17 @@ def test_shapes_and_parameters():
     encoder = [layer for layer in unet.layers if layer.name.startswith(("stem", "stage"))]
     assert sum(layer.count_params() for layer in encoder) == ENCODER_PARAMETERS
     assert unet.count_params() == 3_688_930
+
+
+@needs_package
+def test_the_encoder_gives_the_features_that_pytorch_gives():
+    expected = np.array(json.loads((Path(__file__).parent / "efficientnet_lite0.json").read_text())["values"])
+    unet = build_unet()
+    assign(unet, to_arrays(unet) | pretrained.encoder_arrays())
+    encoder = keras.Model(unet.input, unet.get_layer("stage7_block1_project_bn").output)
+    y, x = np.mgrid[:64, :64] / 64
+    features = np.asarray(encoder(np.sin(2 * np.pi * (3 * y + 5 * x**2))[None, ..., None].astype(np.float32)))
+    np.testing.assert_allclose(features[0, ..., ::20], expected, atol=1e-3)  # measured 1.3e-5; the largest is 14
 
 
 @needs_package
