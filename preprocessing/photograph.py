@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pillow_heif
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import EpsImagePlugin, Image, ImageCms, ImageOps, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from preprocessing.colour_space import ADOBE_RGB_INDEX, profile_of
 from preprocessing.lab import bgr_to_lab
@@ -22,9 +22,13 @@ MOST_PIXELS = 150_000_000  # a larger picture is refused before it is decoded: i
 MOST_BYTES = 1_000_000_000  # a larger file is refused before it is read; MOST_PIXELS of 16-bit RGB take 900 MB
 SMALL = 256 * 256  # pixels, up to which `decode_small_jpeg` saves time
 NEAR_SRGB = 2  # 8-bit levels; a profile that moves no colour by more is one of the many that mean sRGB
+PHOTOMETRIC, WHITE_IS_ZERO = 262, 0  # a tag of TIFF, and one of its values
 SRGB = ImageCms.createProfile("sRGB")
 
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit, whose message names no pixels; ours is checked as early
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY  # profiles and generators' notes of some megabytes
+TiffImagePlugin.READ_LIBTIFF = True  # Pillow's own way of 16 bits in planes gives other colours
+EpsImagePlugin.gs_binary = False  # no file that is called a photograph is run as a program
 pillow_heif.register_heif_opener()
 warnings.filterwarnings("ignore", module="PIL")  # what we say of a file is said once, by us
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
@@ -154,7 +158,9 @@ def _alpha(image):
 def _in_srgb(image, icc):
     """An image of any mode as RGB, seen through its ICC profile (bytes, or None)."""
     if image.mode.startswith("I") or image.mode == "F":
-        image = Image.fromarray(_eight_bits(np.asarray(image), image.mode))
+        levels = _eight_bits(np.asarray(image), image.mode)
+        negative = image.mode.startswith("I;16") and getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == WHITE_IS_ZERO
+        image = Image.fromarray(255 - levels if negative else levels)  # Pillow heeds it in 8 bits only
     if icc:
         own = {"L": "L", "LA": "L", "CMYK": "CMYK", "LAB": "LAB"}.get(image.mode, "RGB")
         for mode in (own, "RGB"):  # a gray picture may have a profile of RGB

@@ -1,5 +1,6 @@
 """Film files: frames at their times, upright and deinterlaced, with their sound; what cannot be read is said."""
 
+import re
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -9,7 +10,8 @@ from films import FRAMES, HEIGHT, RATE, WIDTH, av, painted, panned, read, write
 
 from preprocessing.lab import bgr_to_lab
 from preprocessing.photograph import UnreadableFile
-from results.colorize.film_reader import deinterlaced, display_matrix, open_film, upright
+from results.colorize.film_filters import deinterlaced
+from results.colorize.film_reader import display_matrix, open_film, upright
 
 
 @pytest.mark.parametrize(("height", "matrix"), [(576, 6), (720, 1)])
@@ -199,3 +201,62 @@ def test_damaged_frames_are_counted(tmp_path, codec):
     with pytest.raises(UnreadableFile, match="damaged: 2 of its frames"):
         painted(tmp_path / "hurt.mkv", tmp_path)
     assert len(read(tmp_path / "out.mp4")[0]) >= FRAMES - 2
+
+
+def test_titles_chapters_and_subtitles_are_kept_and_what_is_not_is_said(tmp_path):
+    chapters = [
+        {"id": start, "start": start, "end": end, "time_base": Fraction(1, 1000), "metadata": {"title": title}}
+        for start, end, title in ((0, 300, "One"), (300, 800, "Two"))
+    ]
+    with av.open(str(tmp_path / "said.mkv"), "w") as container:
+        container.metadata.update(title="A film", artist="Me")
+        container.set_chapters(chapters)
+        picture = container.add_stream("mpeg4", 25, width=WIDTH, height=HEIGHT)
+        text, _ = (container.add_mux_stream(codec) for codec in ("srt", "hdmv_pgs_subtitle"))
+        text.metadata["language"] = "deu"
+        for image_bgr in panned():
+            container.mux(picture.encode(av.VideoFrame.from_ndarray(image_bgr, "bgr24")))
+        container.mux(picture.encode(None))
+        for time, words in ((200, "Grüße <i>an</i> alle"), (600, "Ende"), (600, "daneben")):
+            packet = av.Packet(words.encode())
+            packet.stream, packet.time_base, packet.pts, packet.dts = text, Fraction(1, 1000), time, time
+            packet.duration = 150
+            container.mux(packet)
+    out, remark = painted(tmp_path / "said.mkv", tmp_path, compare="compare.mp4")
+    assert remark == "left out: subtitle (pgssub)"
+    for path in (out, tmp_path / "compare.mp4"):
+        with av.open(str(path)) as container:
+            assert container.metadata["title"] == "A film"
+            assert container.metadata["artist"] == "Me"
+            kept = [(each["start"] * each["time_base"], each["metadata"]["title"]) for each in container.chapters()]
+            assert kept == [(0, "One"), (Fraction(3, 10), "Two")]
+            (track,) = container.streams.subtitles
+            assert track.metadata["language"] == "deu"
+            packets = [packet for packet in container.demux(track) if packet.size > 2]
+            assert [float(packet.pts * packet.time_base) for packet in packets] == pytest.approx([0.2, 0.6, 0.6])
+            texts = [packet.stream.codec_context.decode2(packet)[0].dialogue.decode() for packet in packets]
+            assert [re.sub(r"{.*?}", "", text) for text in texts] == ["Grüße an alle", "Ende", "daneben"]
+
+
+@pytest.mark.parametrize(
+    ("curve", "codes", "grays"),
+    [
+        ("PQ", [0, 0.15, 0.44, 0.58, 0.75], [0, 8, 93, 149, 204]),
+        ("HLG", [0, 0.1, 0.38, 0.75, 1], [0, 10, 83, 168, 254]),
+    ],
+)
+def test_a_film_of_high_dynamic_range_is_tone_mapped(tmp_path, curve, codes, grays):
+    """Of PQ the codes are those of 0, 1, 50, 203 and 1000 cd/m2; taken as they are they would be 255 times the code."""
+    levels = np.repeat(np.rint(64 + 876 * np.array(codes)).astype(np.uint16), 32)[None].repeat(64, 0)
+    with av.open(str(tmp_path / "hdr.mkv"), "w") as container:
+        picture = container.add_stream("libx264", 25, {"crf": "1"}, width=160, height=64)
+        picture.pix_fmt = "yuv420p10le"
+        context = picture.codec_context
+        context.color_primaries, context.color_trc, context.colorspace = 9, {"PQ": 16, "HLG": 18}[curve], 9
+        gray = np.full((32, 160), 512, np.uint16)
+        frame = av.VideoFrame.from_ndarray(np.vstack([levels, gray]).astype(np.uint16), "yuv420p10le")
+        container.mux(picture.encode(frame) + picture.encode(None))
+    with open_film(tmp_path / "hdr.mkv") as film:
+        (image_bgr,) = film.frames()
+    assert np.abs(np.ptp(image_bgr.astype(int), axis=-1)).max() <= 3
+    np.testing.assert_allclose(image_bgr[32, 16::32, 1], grays, atol=8)

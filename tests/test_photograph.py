@@ -10,7 +10,7 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
 
 from preprocessing import photograph
 from preprocessing.colour_space import COLOUR_SPACE, EXIF, INDEX, INTEROPERABILITY
@@ -215,6 +215,43 @@ def test_gray_of_8_and_16_bits_palette_cmyk_and_rgb_are_the_same_photograph():
     for name, data in kinds.items():
         assert error_of_lightness(data, encoded(GRAY)) < 1.2, name
         assert decode(data)[1] is None, name
+
+
+def tiff_of_16_bits(bands, photometric):
+    """An uncompressed TIFF of (C, H, W) uint16, in planes, which Pillow and OpenCV do not write."""
+    count, height, width = bands.shape
+    size = 2 * height * width
+    first = 8 + 10 * count  # after lists of the strips' offsets and sizes, and of bits
+    lists = [struct.pack(f"<{count}I", *(first + i * size for i in range(count))), struct.pack("<I", size) * count]
+    lists.append(struct.pack("<H", 16) * count)
+    tags = {256: width, 257: height, 259: 1, 262: photometric, 277: count, 278: height, 284: 2}
+    entries = {tag: struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items()}
+    for tag, kind, place, values in (
+        (273, 4, 8, lists[0]),
+        (279, 4, 8 + 4 * count, lists[1]),
+        (258, 3, first - 2 * count, lists[2]),
+    ):
+        entries[tag] = struct.pack("<HHI", tag, kind, count) + (
+            values if count == 1 else struct.pack("<I", place)
+        ).ljust(4, b"\0")
+    directory = struct.pack("<H", len(entries)) + b"".join(entries[tag] for tag in sorted(entries)) + b"\0" * 4
+    return (
+        b"II*\0" + struct.pack("<I", first + count * size) + b"".join(lists) + bands.astype("<u2").tobytes() + directory
+    )
+
+
+def test_a_tiff_of_16_bits_in_planes_or_with_white_as_0_has_its_colours():
+    planes = np.ascontiguousarray(COLOURS.transpose(2, 0, 1)).astype(np.uint16) * 257
+    assert (decode(tiff_of_16_bits(planes, 2))[0] == COLOURS[..., ::-1]).all()
+    assert (decode(tiff_of_16_bits((255 - GRAY[None].astype(np.uint16)) * 257, 0))[0] == GRAY[..., None]).all()
+
+
+def test_a_png_with_megabytes_of_text_is_read_and_postscript_is_not_run():
+    note = PngImagePlugin.PngInfo()
+    note.add_text("workflow", "a" * 3_000_000, zip=True)
+    assert (decode(encoded(COLOURS, pnginfo=note))[0] == COLOURS[..., ::-1]).all()
+    with pytest.raises(UnreadableFile, match="Ghostscript"):
+        decode(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n/x 1 def\n")
 
 
 def test_an_animation_is_read_as_its_first_picture():

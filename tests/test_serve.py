@@ -123,6 +123,24 @@ def test_another_network_and_a_sample_photograph(page):
     assert wait_for_another(page, first).shape == first.shape
 
 
+def test_after_a_refused_photograph_there_is_nothing_to_download(page, tmp_path):
+    photograph_file(tmp_path / "mine.png", 1)
+    (tmp_path / "text.jpg").write_text("hello")
+    drop(page, tmp_path / "mine.png")
+    page.wait_for_selector("#download:not([disabled])")
+    clear = page.locator("#photograph").get_by_label("Clear")
+    clear.click()
+    drop(page, tmp_path / "text.jpg")
+    page.get_by_text("text.jpg: no image that Pillow reads").wait_for()
+    page.wait_for_selector("#download[disabled]")
+    assert page.locator("#result img").count() == 0
+    clear.click()
+    drop(page, tmp_path / "mine.png")
+    with page.expect_download() as download:
+        page.locator("#download").click()
+    assert download.value.suggested_filename == "mine-colorized.png"
+
+
 def bomb(path, width, height):
     """A PNG whose header promises more pixels than its few bytes hold."""
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)

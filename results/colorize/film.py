@@ -20,7 +20,7 @@ SAME = 0.05  # of L in 0..1: a carried pixel that differs by this counts for 1/e
 
 
 def colour_film(source, outputs, colorizer, vibrance=None, temperature=None, progress=lambda frames, total: frames):
-    """Colour a film into MP4 files (H.264 and AAC, or the sound that it has), its frames shown when they were.
+    """Colour a film into MP4 files (H.264 and AAC, or the sound that it has), its frames shown when they were; with its titles.
 
     Parameters
     ----------
@@ -54,7 +54,9 @@ def colour_film(source, outputs, colorizer, vibrance=None, temperature=None, pro
                 os.replace(unnamed, path)
     if missing:
         raise UnreadableFile(f"{missing}; what could be read was coloured")
-    return "its last row or column doubled: H.264 asks for even sides" if odd else ""
+    remarks = ["its last row or column doubled: H.264 asks for even sides"] * odd
+    remarks += [f"left out: {', '.join(film.left_out)}"] * bool(film.left_out)
+    return "; ".join(remarks)
 
 
 def write_films(written, film, pairs):

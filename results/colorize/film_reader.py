@@ -1,14 +1,15 @@
-"""Films are read by PyAV, FFmpeg's libraries: frames upright, deinterlaced and timed, and their sound."""
+"""Films are read by PyAV, FFmpeg's libraries: frames upright, deinterlaced and timed, their sound, titles and chapters."""
 
 from collections import deque
 from fractions import Fraction
-from itertools import groupby
 
 import numpy as np
 from PIL import Image
 
 from preprocessing.photograph import UnreadableFile
+from results.colorize.film_filters import deinterlaced, in_standard_range
 from results.colorize.film_sound import Sound
+from results.colorize.film_titles import Titles
 from results.colorize.jobs import is_animation
 from results.colorize.pyav import av
 
@@ -17,6 +18,7 @@ NAMED = {0, 1, 4, 5, 6, 7, 9}  # matrices of ITU-T H.273 that FFmpeg's scaler kn
 FINE = av.video.reformatter.Interpolation.BICUBIC | av.video.reformatter.Interpolation.ACCURATE_RND
 AS_BROWSERS = 100  # ms, of an animation's page that says none
 MEASURED = {"asf", "avi", "flv", "matroska", "mov"}  # formats whose header says how long the film is
+OF_A_FILE = {"encoder", "major_brand", "minor_version", "compatible_brands"}  # metadata of the file, not of the film
 RESTARTING = {"mpeg", "mpegts"}  # formats whose time stamps may begin anew within a film
 BACK, AHEAD = Fraction(-1, 10), 10  # seconds: a step beyond is such a beginning
 WHOLE = 0.95  # a film that ends before this share of that (and SLACK) was cut short
@@ -33,8 +35,12 @@ class Film:
     total : int or None, the number of frames, about
     aspect : Fraction, width over height of a pixel
     sounds : list of Sound
+    titles : list of Titles, its subtitles that are text
+    left_out : list of str, what its other streams are that a viewer could miss
+    metadata : {name: text}, of the film: its title and the like
+    chapters : list of dict, as PyAV gives and takes them; from its start
     times : deque of (time, duration), units, of the frames that frames() gave; who takes a frame takes its time
-    heard : deque of (Sound, av.Packet, or None at its end), what was read of the sounds on the way
+    heard : deque of (Sound or Titles, av.Packet, or None at its end), what was read of them on the way
     count : int, frames that were given
 
     Raises
@@ -65,7 +71,17 @@ class Film:
             self.length = max(self.length, self.picture.frames / self.rate)
         self.total = self.picture.frames or round(self.length * self.rate) or None
         self.sounds = [Sound(stream, self.start) for stream in streams.audio if stream.codec_context and stream.rate]
+        self.titles = [Titles(stream, self.start) for stream in streams.subtitles if is_text(stream)]
+        self.left_out = [what_it_is(stream) for stream in streams if self._is_missed(stream)]
+        self.metadata = {name: text for name, text in self.container.metadata.items() if name.lower() not in OF_A_FILE}
+        self.chapters = [from_start(chapter, self.start) for chapter in self.container.chapters()]
         self._begin()
+
+    def _is_missed(self, stream):
+        """Whether a stream that shows or says something is neither the picture nor among sounds and titles."""
+        taken = [self.picture, *(each.stream for each in (*self.sounds, *self.titles))]
+        cover = stream.disposition & av.stream.Disposition.attached_pic
+        return stream.type in ("video", "audio", "subtitle") and not cover and stream not in taken
 
     def _begin(self):
         self.times, self.heard = deque(), deque()
@@ -87,7 +103,7 @@ class Film:
 
     def _frames(self):
         first, earliest, next_time = None, None, 0
-        for frame in deinterlaced(self._decoded()):
+        for frame in in_standard_range(deinterlaced(self._decoded())):
             if first is None:
                 first, matrix = frame, display_matrix(frame)
                 if matrix[0] == 0:
@@ -104,13 +120,13 @@ class Film:
             yield upright(to_bgr(frame, first.width, first.height), matrix)
 
     def _decoded(self):
-        """Yield av.VideoFrames, and put the packets of the sounds aside."""
-        sounds = {sound.stream.index: sound for sound in self.sounds}
+        """Yield av.VideoFrames, and put the packets of sounds and titles aside."""
+        beside = {each.stream.index: each for each in (*self.sounds, *self.titles)}
         for packet in self._packets():
             if packet.stream_index == self.picture.index:
                 yield from self._frames_of(packet)
-            elif packet.stream_index in sounds:
-                self.heard.append((sounds[packet.stream_index], packet))
+            elif packet.stream_index in beside:
+                self.heard.append((beside[packet.stream_index], packet))
         yield from self._frames_of(None)
         self.heard.extend((sound, None) for sound in self.sounds)
 
@@ -172,6 +188,7 @@ class Animation(Film):
         self.container = Image.open(source)
         self.time_base, self.rate, self.aspect = Fraction(1, 1000), Fraction(10), Fraction(1)
         self.total, self.sounds, self.start, self.length = self.container.n_frames, [], Fraction(0), Fraction(0)
+        self.titles, self.left_out, self.metadata, self.chapters = [], [], {}, []
         self.untimed = False
         self._begin()
 
@@ -192,42 +209,25 @@ class Animation(Film):
             yield frame
 
 
+def is_text(stream):
+    """Whether subtitles are text, and not pictures of it."""
+    return stream.codec_context is not None and stream.codec_context.codec.text_sub
+
+
+def what_it_is(stream):
+    """A stream in words: "subtitle (dvdsub)"."""
+    return f"{stream.type} ({stream.codec_context.codec.name if stream.codec_context else 'unknown'})"
+
+
+def from_start(chapter, start):
+    """A chapter whose times, in its own units, count from `start` seconds."""
+    shift = round(start / chapter["time_base"])
+    return chapter | {name: max(0, chapter[name] - shift) for name in ("start", "end")}
+
+
 def open_film(source):
     """A Film; raises UnreadableFile."""
     return Animation(source) if is_animation(source) else Film(source)
-
-
-def deinterlaced(frames):
-    """Frames that say that they are interlaced, deinterlaced (bwdif, one frame for one); others as they are."""
-    for _, alike in groupby(frames, key=lambda frame: (frame.width, frame.height, frame.format.name)):
-        graph = None
-        for frame in alike:
-            if graph is None and frame.interlaced_frame:
-                graph = av.filter.Graph()
-                buffer = graph.add_buffer(
-                    width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
-                )
-                graph.link_nodes(
-                    buffer, graph.add("bwdif", "mode=send_frame:deint=interlaced"), graph.add("buffersink")
-                )
-                graph.configure()
-            if graph is None:
-                yield frame
-            else:
-                graph.vpush(frame)
-                yield from filtered(graph)
-        if graph is not None:
-            graph.vpush(None)
-            yield from filtered(graph)
-
-
-def filtered(graph):
-    """The frames that a filter graph has ready."""
-    while True:
-        try:
-            yield graph.vpull()
-        except (av.BlockingIOError, av.EOFError):
-            return
 
 
 def to_bgr(frame, width, height):

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+from results.colorize.film_titles import labels
 from results.colorize.pyav import av
 
 PLAYED = {"aac", "flac", "mp3", "opus"}
@@ -31,7 +32,7 @@ class Sound:
             track = container.add_stream("aac", rate)
             track.codec_context.layout = AAC_LAYOUTS.get(self.stream.channels, "stereo")
             track.codec_context.bit_rate = AAC_BIT_RATE * track.channels
-        track.metadata.update({name: text for name, text in self.stream.metadata.items() if name == "language"})
+        track.metadata.update(labels(self.stream))
         return track
 
     def pieces(self, packet):

@@ -15,7 +15,7 @@ MATRICES = {COLOURS.Colorspace.ITU709: 1, COLOURS.Colorspace.ITU601: 6}  # the s
 
 
 class Mp4:
-    """An MP4 file that is written: pictures at their times, H.264 in yuv420p, and the sounds of a Film.
+    """An MP4 file that is written: pictures at their times, H.264 in yuv420p, and the sounds, titles and chapters of a Film.
 
     Raises
     ------
@@ -43,7 +43,9 @@ class Mp4:
             context.open()
         except av.FFmpegError:
             raise UnreadableFile(f"H.264 holds no picture of {width} x {height} pixels") from None
-        self.tracks = {sound: sound.add_to(self.container) for sound in film.sounds}
+        self.tracks = {sound: sound.add_to(self.container) for sound in (*film.sounds, *film.titles)}
+        self.container.metadata.update(film.metadata)
+        self.container.set_chapters(film.chapters)
         self.container.start_encoding()
         self.delay = None  # units from a packet's decoding to its showing, of the first
 
@@ -63,7 +65,7 @@ class Mp4:
         self.container.mux(packets)
 
     def write_sound(self, sound, piece):
-        """Add an av.Packet or av.AudioFrame of a Sound."""
+        """Add an av.Packet or av.AudioFrame of a Sound, or an av.Packet of Titles."""
         if isinstance(piece, av.Packet):
             piece.stream = self.tracks[sound]
             self.container.mux(piece)
