@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: results test check lint bench table1 errata tradeoff ways flicker
+.PHONY: results test check lint bench table1 errata tradeoff ways jpeg flicker
 .DELETE_ON_ERROR:
 
 results: .venv/installed
@@ -37,6 +37,9 @@ tradeoff: .venv/installed
 
 ways: .venv/installed
 	$(BIN)/python results/studies/ways.py $(if $(DATA),--data $(DATA))
+
+jpeg: .venv/installed
+	$(BIN)/python results/studies/jpeg.py $(if $(DATA),--data $(DATA))
 
 flicker: .venv/installed
 	$(BIN)/python results/studies/flicker.py $(FILMS)

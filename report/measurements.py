@@ -12,6 +12,7 @@ COMMANDS = {  # a results file -> what measures it, with the data that its READM
     "tuning.json": "keras_port/05_tune_128.py",
     "tradeoff.json": "make tradeoff",
     "ways.json": "make ways",
+    "jpeg.json": "make jpeg",
     "flicker.json": "make flicker",
     "bench.json": "make bench",
 }
@@ -102,6 +103,7 @@ def _recipes(files, weights):
         for what, script, name in (
             ("trade-off", "results/studies/tradeoff.py", "tradeoff.json"),
             ("ways to show a photograph", "results/studies/ways.py", "ways.json"),
+            ("what JPEG teaches", "results/studies/jpeg.py", "jpeg.json"),
             ("films", "results/studies/flicker.py", "flicker.json"),
         )
     ]
