@@ -11,6 +11,7 @@ import pytest
 from conftest import photograph_file, run_script
 from PIL import Image
 
+from preprocessing.front_door import run
 from preprocessing.lab import bgr_to_lab, lab_to_bgr
 from results.colorize import colorize, full_size
 from results.colorize.command import colour_photographs
@@ -38,7 +39,7 @@ def test_the_picture_keeps_its_lightness_and_gets_colours_of_its_own(picture):
     image = colorize(picture)
     assert image.shape == (60, 90, 3)
     assert np.abs(bgr_to_lab(image)[0].astype(int)[..., 0] - read_gray(picture)).mean() < 1.5
-    assert np.ptp(image.astype(int), axis=-1).mean() > 2
+    assert colour_of(image) > 2
     red = np.zeros((60, 90, 3), np.uint8)
     red[..., 2] = picture
     same_lightness = colorize(cv2.cvtColor(gray_like(red), cv2.COLOR_GRAY2BGR))
@@ -217,6 +218,40 @@ def test_help_needs_no_tensorflow(tmp_path):
     program += "except SystemExit: print('cv2' in sys.modules, 'tensorflow' in sys.modules, 'keras' in sys.modules)"
     process = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
     assert process.stdout.splitlines()[-1] == "False False False"
+
+
+WITHOUT_TENSORFLOW = """
+import sys
+sys.modules |= dict.fromkeys(["tensorflow", "keras"])  # whose import then fails
+sys.argv = ["colorize", "a.png", *sys.argv[1:]]
+from results.colorize import main
+main()
+print(*sorted({"scipy", "matplotlib", "skimage", "optuna", "gradio"} & set(sys.modules)))
+"""
+
+
+def test_a_photograph_is_coloured_without_tensorflow_and_little_else_is_loaded(tmp_path):
+    photograph_file(tmp_path / "a.png", 1)
+    command = [sys.executable, "-c", WITHOUT_TENSORFLOW]
+    process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.strip() == process.stderr == ""
+    assert colour_of(cv2.imread(str(tmp_path / "a-colorized.png"))) > 2
+
+
+def colour_of(image_bgr):
+    return np.ptp(image_bgr.astype(int), axis=-1).mean()
+
+
+def test_what_needs_tensorflow_says_so_where_it_is_missing(monkeypatch, capsys):
+    def train():
+        import tensorflow  # noqa: F401
+
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    with pytest.raises(SystemExit) as stopped:
+        run(train)
+    assert stopped.value.code == 2
+    assert "tensorflow is missing, which training needs: pip install -e '.[train]'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
