@@ -34,6 +34,6 @@ setup(
         "film": ["av>=17,<19"],
         "web": ["gradio>=6,<7"],
         "report": ["typst>=0.13,<0.16", "pygments>=2.17,<3"],
-        "dev": [*TRAIN, "pytest>=8,<10", "ruff==0.17.6", "playwright>=1.50,<2"],
+        "dev": [*TRAIN, "ai-edge-litert>=2,<3", "pytest>=8,<10", "ruff==0.17.6", "playwright>=1.50,<2"],
     },
 )

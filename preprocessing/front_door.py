@@ -22,7 +22,7 @@ def run(main):
         _stop(script, "stopped; the same command goes on, or begins again", 130)
     except ImportError as error:
         if error.name in ("tensorflow", "keras", "tensorboard"):
-            _stop(script, f"{error.name} is missing, which training needs: pip install -e '.[train]'", 2)
+            _stop(script, f"this needs {error.name}, which is not installed: pip install -e '.[train]'", 2)
         if "libGL" not in str(error):
             raise
         _stop(

@@ -251,7 +251,7 @@ def test_what_needs_tensorflow_says_so_where_it_is_missing(monkeypatch, capsys):
     with pytest.raises(SystemExit) as stopped:
         run(train)
     assert stopped.value.code == 2
-    assert "tensorflow is missing, which training needs: pip install -e '.[train]'" in capsys.readouterr().err
+    assert "this needs tensorflow, which is not installed: pip install -e '.[train]'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
