@@ -35,6 +35,6 @@ setup(
         "photographs": ["scikit-learn>=1.5,<2"],  # two more to show what the networks do
         "web": ["gradio>=6,<7"],
         "report": ["typst>=0.13,<0.16", "pygments>=2.17,<3"],
-        "dev": [*TRAIN, "pytest>=8,<10", "ruff==0.17.6", "playwright>=1.50,<2"],
+        "dev": [*TRAIN, "ai-edge-litert>=2,<3", "pytest>=8,<10", "ruff==0.17.6", "playwright>=1.50,<2"],
     },
 )

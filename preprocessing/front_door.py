@@ -22,6 +22,8 @@ def run(main):
     except KeyboardInterrupt:
         _stop(script, "stopped; the same command goes on, or begins again", 130)
     except ImportError as error:
+        if error.name in ("tensorflow", "keras", "tensorboard"):
+            _stop(script, f"this needs {error.name}, which is not installed: pip install -e '.[train]'", 2)
         if "libGL" not in str(error):
             raise
         _stop(

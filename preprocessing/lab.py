@@ -73,9 +73,13 @@ def lab_to_bgr(L, ab):
     """
     width = L.shape[-2]
     planes = cv2.split(ab.astype(np.float32).reshape(-1, width, 2))  # split and merge are faster than strided copies
-    lab = cv2.merge([L.reshape(-1, width) * np.float32(100 / 255), *planes])
-    bgr = cv2.cvtColor(lab, cv2.COLOR_LAB2BGR)  # float32, clipped to 0..1
-    return cv2.convertScaleAbs(bgr, alpha=255).reshape(*L.shape[:-1], 3)
+    return lab_planes_to_bgr(L.reshape(-1, width), *planes).reshape(*L.shape[:-1], 3)
+
+
+def lab_planes_to_bgr(L, a, b):
+    """As `lab_to_bgr`, of one picture whose a and b are planes: (H, W) float32 each."""
+    lab = cv2.merge([L.reshape(a.shape) * np.float32(100 / 255), a, b])
+    return cv2.convertScaleAbs(cv2.cvtColor(lab, cv2.COLOR_LAB2BGR), alpha=255)  # float32, clipped to 0..1
 
 
 def cie_ab(ab_code):

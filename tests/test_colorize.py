@@ -11,11 +11,13 @@ import pytest
 from conftest import photograph_file, run_script
 from PIL import Image
 
-from preprocessing.lab import bgr_to_lab
+from preprocessing.front_door import run
+from preprocessing.lab import bgr_to_lab, lab_to_bgr
 from results.colorize import colorize, full_size
 from results.colorize.command import colour_photographs
-from results.colorize.full_size import at_full_size, guided_coefficients, join, network_size
+from results.colorize.full_size import at_full_size, coefficients_for, guided_coefficients, join, network_size
 from results.colorize.jobs import Job, _is_ours
+from results.prediction.vibrance import with_vibrance
 from results.prediction.weights import SHIPPED
 
 SCRIPT = "results/colorize/command.py"
@@ -37,7 +39,7 @@ def test_the_picture_keeps_its_lightness_and_gets_colours_of_its_own(picture):
     image = colorize(picture)
     assert image.shape == (60, 90, 3)
     assert np.abs(bgr_to_lab(image)[0].astype(int)[..., 0] - read_gray(picture)).mean() < 1.5
-    assert np.ptp(image.astype(int), axis=-1).mean() > 2
+    assert colour_of(image) > 2
     red = np.zeros((60, 90, 3), np.uint8)
     red[..., 2] = picture
     same_lightness = colorize(cv2.cvtColor(gray_like(red), cv2.COLOR_GRAY2BGR))
@@ -74,23 +76,35 @@ def test_the_guided_filter_follows_its_guide():
     """Where ab is a line of lightness it is found; where the guide is flat ab is its own mean (He et al. 2013)."""
     lightness = RANDOM.random((64, 64), np.float32)
     ab = np.stack([40 * lightness - 10, 5 - 20 * lightness], axis=-1)
-    slope_a, slope_b, offset_a, offset_b = np.moveaxis(guided_coefficients(lightness, ab), -1, 0)
+    slope_a, slope_b, offset_a, offset_b = guided_coefficients(lightness, ab)
     assert np.abs(slope_a * lightness + offset_a - ab[..., 0]).mean() < 1
     assert np.abs(slope_b * lightness + offset_b - ab[..., 1]).mean() < 1
     flat = guided_coefficients(np.full((64, 64), 0.5, np.float32), ab)
-    assert np.abs(flat[..., :2]).max() < 0.01
-    assert np.abs(flat[32, 32, 2] - ab[24:40, 24:40, 0].mean()) < 3
+    assert np.abs(flat[:2]).max() < 0.01
+    assert np.abs(flat[2, 32, 32] - ab[24:40, 24:40, 0].mean()) < 3
 
 
 def test_strips_are_the_picture_enlarged_at_once(monkeypatch):
-    small = RANDOM.standard_normal((20, 30, 4)).astype(np.float32)
+    small = RANDOM.standard_normal((20, 30)).astype(np.float32)
     whole = cv2.resize(small, (300, 200), interpolation=cv2.INTER_LINEAR)
     strips = np.concatenate([at_full_size(small, 200, 300, top, 40) for top in range(0, 200, 40)])
-    np.testing.assert_allclose(strips, whole, atol=0.15)  # OpenCV's warp rounds positions to 1/32 px
-    L, ab = RANDOM.integers(0, 256, (90, 60, 1), np.uint8), 20 * small[..., :2]
+    np.testing.assert_allclose(strips, whole, atol=1e-5)
+    L, ab = RANDOM.integers(0, 256, (90, 60, 1), np.uint8), 20 * RANDOM.standard_normal((20, 30, 2)).astype(np.float32)
     at_once = join(L, ab)
     monkeypatch.setattr(full_size, "STRIP", 7)
-    assert np.abs(join(L, ab).astype(int) - at_once).max() <= 4
+    assert np.abs(join(L, ab).astype(int) - at_once).max() <= 1
+
+
+@pytest.mark.parametrize("vibrance", [0.3, 1.0, 3.0])
+def test_a_full_size_picture_is_the_guided_filter_then_vibrance_within_one_level(picture, vibrance):
+    """The equations in their order and over the whole picture, next to strips that look the gamut up where RGB ends."""
+    L = cv2.resize(picture, (700, 900), interpolation=cv2.INTER_CUBIC)[..., None]
+    ab = 30 * RANDOM.standard_normal((32, 24, 2)).astype(np.float32)
+    coefficients = np.stack([cv2.resize(each, (700, 900)) for each in coefficients_for(L, ab)])
+    guided = np.moveaxis(coefficients[:2] * (L[..., 0] / np.float32(255)) + coefficients[2:], 0, -1)
+    expected = lab_to_bgr(L, with_vibrance(L, guided, vibrance)).astype(int)
+    difference = np.abs(join(L, ab, vibrance) - expected).max(axis=-1)
+    assert (difference > 1).mean() < 1e-4  # a hue on the edge of two half degrees may fall to either side
 
 
 def test_files_folders_patterns_and_what_is_written(tmp_path):
@@ -204,6 +218,40 @@ def test_help_needs_no_tensorflow(tmp_path):
     program += "except SystemExit: print('cv2' in sys.modules, 'tensorflow' in sys.modules, 'keras' in sys.modules)"
     process = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
     assert process.stdout.splitlines()[-1] == "False False False"
+
+
+WITHOUT_TENSORFLOW = """
+import sys
+sys.modules |= dict.fromkeys(["tensorflow", "keras"])  # whose import then fails
+sys.argv = ["colorize", "a.png", *sys.argv[1:]]
+from results.colorize import main
+main()
+print(*sorted({"scipy", "matplotlib", "skimage", "optuna", "gradio"} & set(sys.modules)))
+"""
+
+
+def test_a_photograph_is_coloured_without_tensorflow_and_little_else_is_loaded(tmp_path):
+    photograph_file(tmp_path / "a.png", 1)
+    command = [sys.executable, "-c", WITHOUT_TENSORFLOW]
+    process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.strip() == process.stderr == ""
+    assert colour_of(cv2.imread(str(tmp_path / "a-colorized.png"))) > 2
+
+
+def colour_of(image_bgr):
+    return np.ptp(image_bgr.astype(int), axis=-1).mean()
+
+
+def test_what_needs_tensorflow_says_so_where_it_is_missing(monkeypatch, capsys):
+    def train():
+        import tensorflow  # noqa: F401
+
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    with pytest.raises(SystemExit) as stopped:
+        run(train)
+    assert stopped.value.code == 2
+    assert "this needs tensorflow, which is not installed: pip install -e '.[train]'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

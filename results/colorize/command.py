@@ -2,7 +2,7 @@
 
 Takes files, folders (searched through, and mirrored under --out), patterns such as '*.jpg', - for standard input to
 standard output, and films. Colours that a photograph has are set aside first. A file that is there is not written again.
-`colorize serve` opens a page for the browser. From Python: `from results.colorize import colorize`.
+`colorize serve` opens a page for the browser; `colorize export` writes a network for other programs. From Python: `from results.colorize import colorize`.
 """
 
 import argparse
@@ -54,13 +54,19 @@ def colorize(image_bgr, model="unet_128", vibrance=None, temperature=None):
 
 def main():
     """The console command."""
-    run(_serve if sys.argv[1:2] == ["serve"] else _main)
+    run({"serve": _serve, "export": _export}.get("".join(sys.argv[1:2]), _main))
 
 
 def _serve():
     from results.colorize.serve import main as serve
 
     serve(sys.argv[2:])
+
+
+def _export():
+    from results.colorize.export import main as export
+
+    export(sys.argv[2:])
 
 
 def _main():

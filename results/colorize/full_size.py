@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 
-from preprocessing.lab import lab_to_bgr
+from preprocessing.lab import lab_planes_to_bgr, lab_to_bgr
 from results.prediction.vibrance import with_vibrance
 
 SCALES = (0.5, 0.75, 1.0)  # of the network's side, for the photograph's short side; their predictions are averaged
@@ -67,7 +67,7 @@ def guided_coefficients(lightness, ab):
 
     Returns
     -------
-    coefficients : (h, w, 4) float32, two slopes and two offsets: ab = slope * lightness + offset
+    coefficients : (4, h, w) float32, two slopes and two offsets: ab = slope * lightness + offset
     """
     radius = max(1, round(GUIDE_RADIUS * min(lightness.shape)))
 
@@ -82,22 +82,24 @@ def guided_coefficients(lightness, ab):
         slope = (mean(lightness * p) - mean_I * mean_p) / (variance + GUIDE_EPSILON)
         slopes.append(mean(slope))
         offsets.append(mean(mean_p - slope * mean_I))
-    return np.stack([*slopes, *offsets], axis=-1)
+    return np.stack([*slopes, *offsets])
 
 
 def at_full_size(small, height, width, first_row, rows):
-    """Some rows of a small map enlarged to (height, width), bilinear: (h, w, C) -> (rows, width, C)."""
-    scale_y, scale_x = small.shape[0] / height, small.shape[1] / width
-    matrix = np.float64([[scale_x, 0, scale_x / 2 - 0.5], [0, scale_y, scale_y * (first_row + 0.5) - 0.5]])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(small, matrix, (width, rows), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    """Some rows of a small plane enlarged to (height, width), bilinear: (h, w) float32 -> (rows, width) float32."""
+    y = np.clip((np.arange(first_row, first_row + rows) + 0.5) * (len(small) / height) - 0.5, 0, len(small) - 1)
+    above = y.astype(int)
+    below = np.minimum(above + 1, len(small) - 1)
+    share = (y - above).astype(np.float32)[:, None]
+    between = small[above] + share * (small[below] - small[above])
+    return cv2.resize(between, (width, rows), interpolation=cv2.INTER_LINEAR)
 
 
 def ab_at_full_size(L, ab_small, guided=True):
     """ab at the size of L, whole: (H, W, 1) uint8, (h, w, 2) float32 -> (H, W, 2) float32; for pictures of some megapixels."""
     if not guided:
         return cv2.resize(ab_small, L.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    return _guided_rows(L, coefficients_for(L, ab_small), slice(0, len(L)))
+    return cv2.merge(_guided_rows(L, coefficients_for(L, ab_small), slice(0, len(L))))
 
 
 def coefficients_for(L, ab_small):
@@ -110,11 +112,15 @@ def coefficients_for(L, ab_small):
 
 
 def _guided_rows(L, coefficients, rows):
-    lightness = L[rows, :, 0].astype(np.float32) / 255
-    slope_a, slope_b, offset_a, offset_b = cv2.split(
-        at_full_size(coefficients, *L.shape[:2], rows.start, len(lightness))
+    """Some rows of a and of b."""
+    lightness = L[rows, :, 0] * np.float32(1 / 255)
+    slope_a, slope_b, offset_a, offset_b = (
+        at_full_size(each, *L.shape[:2], rows.start, len(lightness)) for each in coefficients
     )
-    return cv2.merge([slope_a * lightness + offset_a, slope_b * lightness + offset_b])
+    for slope, offset in ((slope_a, offset_a), (slope_b, offset_b)):  # in place: what is large is slow to allocate
+        slope *= lightness
+        slope += offset
+    return slope_a, slope_b
 
 
 def join(L, ab_small, vibrance=1.0):
@@ -129,16 +135,27 @@ def join(L, ab_small, vibrance=1.0):
     -------
     image_bgr : (H, W, 3) uint8
     """
-    coefficients = coefficients_for(L, ab_small)
+    coefficients = coefficients_for(L, ab_small) * np.float32(vibrance)
     image_bgr = np.empty((*L.shape[:2], 3), np.uint8)
 
     def finish(top):
-        rows = slice(top, top + STRIP)
-        ab = _guided_rows(L, coefficients, rows)
-        image_bgr[rows] = lab_to_bgr(L[rows], with_vibrance(L[rows], ab, vibrance))
+        rows = slice(top, min(top + STRIP, len(L)))
+        image_bgr[rows] = _in_gamut(L[rows], *_guided_rows(L, coefficients, rows))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(finish, range(0, len(L), STRIP)))
+    return image_bgr
+
+
+def _in_gamut(L, a, b):
+    """L and its a and b as BGR; what RGB cannot hold is pulled back along its hue, and only there the gamut is looked up."""
+    image_bgr = lab_planes_to_bgr(L, a, b)
+    # Where a channel is at an end, or was cut off there.
+    (outside,) = np.nonzero(cv2.inRange(image_bgr, (1, 1, 1), (254, 254, 254)).ravel() == 0)
+    if len(outside):
+        L, a, b = (plane.ravel()[outside] for plane in (L, a, b))
+        ab = with_vibrance(L[:, None], cv2.merge([a, b]).reshape(-1, 2), 1.0)
+        image_bgr.reshape(-1, 3)[outside] = lab_to_bgr(L[None, :, None], ab[None])[0]
     return image_bgr
 
 

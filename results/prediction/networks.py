@@ -147,8 +147,13 @@ def build(name, arguments, arrays):
     L = graph.add("Transpose", [Tensor("L", 1)], 1, perm=[0, 3, 1, 2])
     x = NETWORKS[name](graph, L, **arguments)
     out = graph.add("Transpose", [x], x.channels, perm=[0, 2, 3, 1])
-    sides = [NOTEBOOK_SIDE] * 2 if name == "notebook" else ["H", "W"]
-    return graph.model(name, {"L": ["N", *sides, 1]}, {out.name: ["N", "h", "w", x.channels]}), graph.variables
+    shapes = {"L": ["N", *sides(name), 1]}, {out.name: ["N", "h", "w", x.channels]}
+    return graph.model(name, *shapes), graph.variables
+
+
+def sides(name):
+    """Height and width that a network takes: free ones as their names."""
+    return [NOTEBOOK_SIDE] * 2 if name == "notebook" else ["H", "W"]
 
 
 def trainable_parameters(variables, frozen_stages=0, **_):

@@ -41,12 +41,23 @@ class Graph:
         array = self._arrays.get(name, zeros)
         return array if array.shape == shape else zeros
 
-    def add(self, op, inputs, channels, **attributes):
-        """Add a node; `inputs` are tensors, or arrays, which become constants."""
-        name = f"{op}_{len(self._nodes)}"
+    def add(self, op, inputs, channels, name=None, **attributes):
+        """Add a node; `inputs` are tensors, or arrays, which become constants; `name` is what it gives."""
+        name = name or f"{op}_{len(self._nodes)}"
         names = [x.name if isinstance(x, Tensor) else self._constant(x) for x in inputs]
         self._nodes.append(helper.make_node(op, names, [name], name, **attributes))
         return Tensor(name, channels)
+
+    def halves(self, x):
+        """The first half of the pictures and the second."""
+        names = [f"{x.name}_{which}" for which in ("first", "second")]
+        self._nodes.append(helper.make_node("Split", [x.name], names, axis=0))
+        return [Tensor(name, x.channels) for name in names]
+
+    def mirrored(self, x):
+        """Each picture left to right."""
+        start, end, axis, step = (np.array([each]) for each in (-1, np.iinfo(np.int64).min, 3, -1))
+        return self.add("Slice", [x, start, end, axis, step], x.channels)
 
     def _constant(self, array):
         name = f"constant_{len(self._constants)}"

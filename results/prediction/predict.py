@@ -89,23 +89,29 @@ class Colorizer:
         sides = [batch, batch[:, :, ::-1]] if self.mirror_average else [batch]
         outputs = [self._at_any_size(side) for side in sides]
         if self.predicts_bins:
-            outputs = [softmax(logits - self._adjustment()) for logits in outputs]
+            outputs = [softmax(logits - self.adjustment) for logits in outputs]
         return (outputs[0] + outputs[1][:, :, ::-1]) / 2 if self.mirror_average else outputs[0]
 
     def _at_any_size(self, batch):
         """The network's output for sides that it does not take: continued beyond the last row and column, and cut."""
         height, width = batch.shape[1:3]
-        multiple = STRIDE if self.attributes["network"].startswith("unet") else 4
+        multiple = multiple_of(self.attributes["network"])
         more = [(0, 0), (0, -height % multiple), (0, -width % multiple), (0, 0)]
         padded = np.pad(batch, more, mode="symmetric") if height % multiple or width % multiple else batch
         output = np.asarray(self._forward(padded))
         step = padded.shape[1] // output.shape[1]
         return output[:, : height // step, : width // step]
 
-    def _adjustment(self):
+    @property
+    def adjustment(self):
         """What is subtracted from the logits of bins, (Q,) or 0: see results.prediction.decode.adjustment."""
         share = self.attributes.get("rebalancing_undone", 0)
         return adjustment(self.attributes["ab_bin_counts"], share) if share else 0
+
+
+def multiple_of(network):
+    """What the sides of a picture must be divisible by, for a network to take it."""
+    return STRIDE if network.startswith("unet") else 4
 
 
 def load_colorizer(name_or_path):

@@ -14,29 +14,35 @@ TOLERANCE = 1e-4  # of linear RGB outside [0, 1]: a third of an 8-bit level wher
 def in_gamut(L, ab):
     """Whether colours are inside the RGB gamut: L* (...) and CIE ab (..., 2), float -> (...) bool."""
     y = (L + 16) / 116
-    xyz = np.stack([y + ab[..., 0] / 500, y, y - ab[..., 1] / 200], axis=-1)
-    xyz = np.where(xyz > 6 / 29, xyz**3, 3 * (6 / 29) ** 2 * (xyz - 4 / 29)) * (0.950456, 1.0, 1.088754)
-    rgb = xyz @ XYZ_TO_RGB.T
-    return ((rgb >= -TOLERANCE) & (rgb <= 1 + TOLERANCE)).all(axis=-1)
+    X, Y, Z = (
+        white * np.where(f > 6 / 29, f * f * f, 3 * (6 / 29) ** 2 * (f - 4 / 29))
+        for white, f in zip((0.950456, 1.0, 1.088754), (y + ab[..., 0] / 500, y, y - ab[..., 1] / 200), strict=True)
+    )
+    inside = True
+    for of_X, of_Y, of_Z in XYZ_TO_RGB:
+        inside = inside & (np.abs(of_X * X + of_Y * Y + of_Z * Z - 0.5) <= 0.5 + TOLERANCE)
+    return inside
 
 
-XYZ_TO_RGB = np.array(  # OpenCV's, for the D65 white above (docs.opencv.org, color conversions)
-    [[3.240479, -1.53715, -0.498535], [-0.969256, 1.875991, 0.041556], [0.055648, -0.204043, 1.057311]]
+XYZ_TO_RGB = (  # OpenCV's, for the D65 white above (docs.opencv.org, color conversions)
+    (3.240479, -1.53715, -0.498535),
+    (-0.969256, 1.875991, 0.041556),
+    (0.055648, -0.204043, 1.057311),
 )
 
 
 @functools.cache
 def most_chroma():
     """The largest chroma inside the gamut for each 8-bit L and each half degree of hue, 0 to 360: (256, HUES + 1) float32."""
-    L = np.arange(256)[:, None] * 100 / 255 + np.zeros(HUES + 1)
+    L = (np.arange(256)[:, None] * 100 / 255 + np.zeros(HUES + 1)).astype(np.float32)
     angle = np.arange(HUES + 1) * 2 * np.pi / HUES
-    direction = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-    low, high = np.zeros(L.shape), np.full(L.shape, MOST_CHROMA)
+    direction = np.stack([np.cos(angle), np.sin(angle)], axis=-1).astype(np.float32)
+    low, high = np.zeros_like(L), np.full_like(L, MOST_CHROMA)
     for _ in range(STEPS):
         middle = (low + high) / 2
         inside = in_gamut(L, middle[..., None] * direction)
         low, high = np.where(inside, middle, low), np.where(inside, high, middle)
-    return low.astype(np.float32)
+    return low
 
 
 def with_vibrance(L, ab, factor):
