@@ -12,6 +12,11 @@ class UserError(Exception):
     """A mistake or a condition that the user can mend; its text is one line that says how."""
 
 
+def printable(text):
+    """A message as one line: what a file's name may hold besides letters (line ends, escape codes, bytes that are none)."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in str(text))
+
+
 def write_atomically(path, data):
     """Write `data` (bytes) under a temporary name and rename it when whole.
 

@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from preprocessing.files import UserError
+from preprocessing.files import UserError, printable
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DATA_VARIABLE = "COLORIZE_DATA"
@@ -33,6 +33,8 @@ def run(main):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
+        if error.errno == errno.ENOENT and not _is_there():
+            _stop(script, "the folder that you are in was deleted: go to another", 2)
         if error.errno not in (*FULL, errno.EACCES, errno.EROFS, errno.ENAMETOOLONG):
             raise
         verb = "read or write" if error.errno == errno.EACCES else "write"
@@ -40,8 +42,17 @@ def run(main):
         _stop(script, f"cannot {verb} {error.filename or 'to the disk'}: {error.strerror}{mend}", 2)
 
 
+def _is_there():
+    """Whether the current folder is still there."""
+    try:
+        return bool(os.getcwd())
+    except FileNotFoundError:
+        return False
+
+
 def _stop(script, message, code):
-    print(f"\n{script}: {message}" if code == 130 else f"{script}: error: {message}", file=sys.stderr)
+    said = printable(message)
+    print(f"\n{script}: {said}" if code == 130 else f"{script}: error: {said}", file=sys.stderr)
     sys.exit(code)
 
 

@@ -4,6 +4,8 @@ import contextlib
 import functools
 import io
 import logging
+import os
+import stat
 import struct
 import warnings
 from dataclasses import dataclass
@@ -50,14 +52,22 @@ class Photograph:
 def read_file(path):
     """A file's bytes; raises UnreadableFile where it may not be read, is no file or has more than MOST_BYTES."""
     path = Path(path)
+    check_file(path)
     try:
-        if not path.is_file():
-            path.stat()
-            raise UnreadableFile("no file but a folder, a pipe or a device")
         check_size(path.stat().st_size)
         return path.read_bytes()
     except OSError as error:
         raise UnreadableFile(error.strerror) from None
+
+
+def check_file(path):
+    """Raise UnreadableFile for what is not there or no file: a pipe could be waited for without end."""
+    try:
+        is_file = stat.S_ISREG(os.stat(path).st_mode)
+    except OSError as error:
+        raise UnreadableFile(error.strerror) from None
+    if not is_file:
+        raise UnreadableFile("no file but a folder, a pipe or a device")
 
 
 def check_size(count):

@@ -64,6 +64,8 @@ def open_source(paths):
         A path is missing, is not a folder, zip or batch file, or holds no photograph.
     """
     _archive.cache_clear()  # a zip may have changed since it was opened
+    if not all(map(str, paths)):
+        raise UserError("--data names an empty path: is a variable not set?")
     listed = [(stem_of(path), *_list_path(Path(path))) for path in sorted(paths, key=stem_of)]
     if len({name for name, *_ in listed}) < len(listed):
         raise UserError("--data names two sources alike: rename one of them")
@@ -109,7 +111,12 @@ def _list_path(path):
     elif zipfile.is_zipfile(path):
         found, left_out = _list_zip(path)
     else:
-        raise UserError(f"{path} is not a folder, a zip or a downsampled ImageNet batch file")
+        cut = path.suffix == ".zip" and path.open("rb").read(2) == b"PK"
+        raise UserError(
+            f"{path} is a zip that is cut short or damaged: get it again"
+            if cut
+            else f"{path} is not a folder, a zip or a downsampled ImageNet batch file"
+        )
     left_out = [line for line in left_out if line]
     if not found:
         raise UserError("; ".join([f"{path} holds no photograph that we read", *left_out]))

@@ -11,7 +11,8 @@ import h5py
 import pytest
 from conftest import photograph_file, run_process
 
-from preprocessing.files import UserError, held, write_atomically
+from preprocessing import front_door
+from preprocessing.files import UserError, held, printable, write_atomically
 from preprocessing.hdf5 import reading
 
 NO_LOCKS = "#include <errno.h>\nint flock(int fd, int op) { errno = ENOLCK; return -1; }\n"  # as some NFS
@@ -94,3 +95,18 @@ def test_a_path_that_is_too_long_or_closed_is_one_line_at_the_front_door(tmp_pat
     )
     process = subprocess.run([sys.executable, "-c", program + "run(main)"], capture_output=True, text=True)
     assert process.stderr.endswith("error: cannot read or write x: Permission denied\n")
+
+
+def test_a_message_is_one_line_whatever_a_name_holds():
+    assert printable("new\nline \x1b[31m \udce9 é 日本 😀.jpg") == r"new\nline \x1b[31m \udce9 é 日本 😀.jpg"
+
+
+def test_a_folder_that_is_gone_is_one_line_at_the_front_door(tmp_path, monkeypatch, capsys):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(SystemExit) as ended:
+        front_door.run(os.getcwd)
+    monkeypatch.chdir(tmp_path)
+    assert ended.value.code == 2
+    assert "was deleted" in capsys.readouterr().err

@@ -1,12 +1,14 @@
 """What is to be coloured, and where it is written: names alike, long names, what is passed over."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 from conftest import photograph_file, run_script
 
 from preprocessing.files import UserError
+from preprocessing.photograph import UnreadableFile, check_file
 from results.colorize.jobs import LONGEST_NAME, fitting, list_jobs
 
 SCRIPT = "results/colorize/command.py"
@@ -102,3 +104,19 @@ def test_one_refused_file_is_one_line(tmp_path):
     assert process.returncode == 1
     ours = [line for line in process.stderr.splitlines() if "colo" in line]  # not what TensorFlow says at its import
     assert ours == ["colorize: text.jpg skipped: no image that Pillow reads"]
+
+
+def test_a_pipe_is_not_waited_for_whatever_it_is_called(tmp_path):
+    names = ("a.gif", "b.mp4", "c.png")
+    for name in names:
+        os.mkfifo(tmp_path / name)
+    jobs, _ = list_jobs([str(tmp_path)], None, ["colorized"])
+    assert [job.source.name for job in jobs] == list(names)
+    with pytest.raises(UnreadableFile, match="a pipe"):
+        check_file(tmp_path / "b.mp4")
+
+
+def test_standard_input_that_is_closed_is_said(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(UserError, match="standard input, which is closed"):
+        list_jobs(["-"], None, ["colorized"])

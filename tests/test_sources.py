@@ -151,6 +151,14 @@ def test_what_cannot_be_a_source_is_one_clear_error(tmp_path):
             open_source([tmp_path / path])
 
 
+def test_a_zip_that_is_cut_short_and_an_empty_name_are_said(tmp_path):
+    (tmp_path / "cut.zip").write_bytes(b"PK\3\4 and no more")
+    with pytest.raises(UserError, match="cut.zip is a zip that is cut short or damaged"):
+        open_source([tmp_path / "cut.zip"])
+    with pytest.raises(UserError, match="an empty path"):
+        open_source([""])
+
+
 def test_embedded_photographs_are_all_test_and_all_readable():
     photographs = open_embedded(EMBEDDED).photographs
     assert {p.part for p in photographs} == {"val"}

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import nullcontext
 from pathlib import Path
 
-from preprocessing.files import UserError
+from preprocessing.files import UserError, printable
 from preprocessing.front_door import run
 from preprocessing.options import natural, positive
 from results.colorize.jobs import STDIO, left_to_do, list_jobs
@@ -74,7 +74,7 @@ def _main():
     if not arguments.photographs:
         raise UserError("name photographs, films, folders, patterns, or - for standard input")
     jobs, lines = list_jobs(arguments.photographs, arguments.out, what_is_shown(arguments))
-    print(*lines, sep="\n", end="\n" * bool(lines), file=sys.stderr)
+    print(*map(printable, lines), sep="\n", end="\n" * bool(lines), file=sys.stderr)
     if any(job.is_film for job in jobs):
         if arguments.samples or arguments.uncertainty:
             raise UserError("--samples and --uncertainty are for photographs: colour films apart")
@@ -177,7 +177,7 @@ def colour_photographs(jobs, colorizer, arguments):
             try:
                 future.result()
             except UnreadableFile as error:
-                tqdm.write(f"colorize: {started[future].source} skipped: {error}", file=sys.stderr)
+                tqdm.write(printable(f"colorize: {started[future].source} skipped: {error}"), file=sys.stderr)
                 failed += 1
     finally:
         pool.shutdown(cancel_futures=True)
@@ -219,15 +219,15 @@ def colour_films(jobs, colorizer, arguments):
 
     failed = 0
     for job in jobs:
-        bar = functools.partial(tqdm, unit="frame", desc=job.source.name)
+        bar = functools.partial(tqdm, unit="frame", desc=printable(job.source.name))
         try:
             remark = colour_film(job.source, job.outputs, colorizer, arguments.vibrance, arguments.temperature, bar)
         except UnreadableFile as error:
-            print(f"colorize: {job.source}: {error}", file=sys.stderr)
+            print(printable(f"colorize: {job.source}: {error}"), file=sys.stderr)
             failed += 1
         else:
             if remark:
-                print(f"{job.source}: coloured, {remark}", file=sys.stderr)
+                print(printable(f"{job.source}: coloured, {remark}"), file=sys.stderr)
     return failed
 
 

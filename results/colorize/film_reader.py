@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 from PIL import Image
 
-from preprocessing.photograph import UnreadableFile
+from preprocessing.photograph import UnreadableFile, check_file
 from results.colorize.film_filters import deinterlaced, in_standard_range
 from results.colorize.film_sound import Sound
 from results.colorize.film_titles import Titles
@@ -227,6 +227,7 @@ def from_start(chapter, start):
 
 def open_film(source):
     """A Film; raises UnreadableFile."""
+    check_file(source)
     return Animation(source) if is_animation(source) else Film(source)
 
 

@@ -5,6 +5,7 @@ import glob
 import hashlib
 import os
 import re
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,8 @@ def list_jobs(names, out, shown):
                 raise UserError(
                     "- writes one picture to standard output: leave --out and what is written beside it out"
                 )
+            if sys.stdin is None:
+                raise UserError("- is standard input, which is closed: name a photograph")
             jobs[STDIO] = Job(STDIO, dict.fromkeys(shown))
             continue
         found, line = _found(name)
@@ -128,6 +131,8 @@ def _is_film(source):
 @functools.cache
 def is_animation(path):
     """Whether an image file holds several pages that are shown in turn."""
+    if not os.path.isfile(path):  # a pipe, which would be waited for
+        return False
     try:
         with Image.open(path) as image:
             return getattr(image, "is_animated", False)

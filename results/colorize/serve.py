@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+import logging
 import os
 import shutil
 import signal
@@ -71,6 +72,7 @@ def main(arguments):
             )
         except OSError:
             raise UserError(f"port {port or 'from 7860 on'} is taken: choose another with --port") from None
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # an upload that is given up is no traceback
         print(f"Colorize is at {url} (Ctrl-C stops it)", flush=True)
         stopped.wait()
         demo.close()
