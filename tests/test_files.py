@@ -120,3 +120,10 @@ def test_json_of_another_kind_is_no_settings_and_no_manifest(tmp_path, text):
         json_object(tmp_path / "manifest.json")
     with pytest.raises(UserError, match="no readable"):
         read_manifest("", tmp_path)
+
+
+def test_outputs_that_are_closed_are_opened_to_nowhere():
+    program = "import os, sys\nfrom preprocessing import front_door\n"
+    program += "front_door.run(lambda: sys.exit(print('lost', file=sys.stderr) or os.open(os.devnull, 0)))"
+    process = subprocess.run(["sh", "-c", '"$0" -c "$1" >&- 2>&-', sys.executable, program])
+    assert process.returncode > 2  # the next file that is opened
