@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import hashlib
+import json
 import os
 import sys
 from pathlib import Path
@@ -15,6 +16,14 @@ class UserError(Exception):
 def printable(text):
     """A message as one line: what a file's name may hold besides letters (line ends, escape codes, bytes that are none)."""
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in str(text))
+
+
+def json_object(path):
+    """The object, a dict, in a JSON file; ValueError for text that is none, and OSError."""
+    found = json.loads(Path(path).read_text())
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} holds no JSON object")
+    return found
 
 
 def write_atomically(path, data):

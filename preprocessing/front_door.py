@@ -15,6 +15,7 @@ DATA_VARIABLE = "COLORIZE_DATA"
 def run(main):
     """Run a script's `main`; exit 2 with one line for an error a user can mend, 130 for Ctrl-C."""
     script = Path(sys.argv[0]).name
+    _open_closed_outputs()
     try:
         main()
     except UserError as error:
@@ -40,6 +41,16 @@ def run(main):
         verb = "read or write" if error.errno == errno.EACCES else "write"
         mend = "; make room and run it again" * (error.errno in FULL)
         _stop(script, f"cannot {verb} {error.filename or 'to the disk'}: {error.strerror}{mend}", 2)
+
+
+def _open_closed_outputs():
+    """Where standard output or error is closed what is said goes nowhere, rather than into the next file that is opened."""
+    if sys.stdout and sys.stderr:
+        return
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))
 
 
 def _is_there():

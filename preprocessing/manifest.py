@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 
 from preprocessing.ab_bins import bin_centres
-from preprocessing.files import UserError, write_atomically
+from preprocessing.files import UserError, json_object, write_atomically
 from preprocessing.lab import AB_ZERO
 from preprocessing.shards import SCHEMA, SHARD_IMAGES, read_build_log
 
@@ -30,7 +30,7 @@ def begin_manifest(folder, source, crops):
     head = _manifest_head(source, crops)
     path = folder / "manifest.json"
     try:
-        before = json.loads(path.read_text())
+        before = json_object(path)
     except (OSError, ValueError):
         before = {}
     built = before.get("resolutions", {})

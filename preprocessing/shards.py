@@ -16,7 +16,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from preprocessing.files import UserError, write_atomically
+from preprocessing.files import UserError, json_object, write_atomically
 from preprocessing.hdf5 import reading
 
 SCHEMA = 1
@@ -148,7 +148,7 @@ def read_manifest(source, root="shards"):
     """The manifest beside a source's shards; raises UserError where the build is missing or unfinished."""
     path = Path(root) / source / "manifest.json"
     try:
-        manifest = json.loads(path.read_text())
+        manifest = json_object(path)
     except (OSError, ValueError):
         raise UserError(f"no readable {path}: run {BUILD} first") from None
     if not manifest.get("complete"):

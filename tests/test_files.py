@@ -12,8 +12,9 @@ import pytest
 from conftest import photograph_file, run_process
 
 from preprocessing import front_door
-from preprocessing.files import UserError, held, printable, write_atomically
+from preprocessing.files import UserError, held, json_object, printable, write_atomically
 from preprocessing.hdf5 import reading
+from preprocessing.shards import read_manifest
 
 NO_LOCKS = "#include <errno.h>\nint flock(int fd, int op) { errno = ENOLCK; return -1; }\n"  # as some NFS
 
@@ -110,3 +111,19 @@ def test_a_folder_that_is_gone_is_one_line_at_the_front_door(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     assert ended.value.code == 2
     assert "was deleted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "null", "{"])
+def test_json_of_another_kind_is_no_settings_and_no_manifest(tmp_path, text):
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(ValueError, match=r".*"):
+        json_object(tmp_path / "manifest.json")
+    with pytest.raises(UserError, match="no readable"):
+        read_manifest("", tmp_path)
+
+
+def test_outputs_that_are_closed_are_opened_to_nowhere():
+    program = "import os, sys\nfrom preprocessing import front_door\n"
+    program += "front_door.run(lambda: sys.exit(print('lost', file=sys.stderr) or os.open(os.devnull, 0)))"
+    process = subprocess.run(["sh", "-c", '"$0" -c "$1" >&- 2>&-', sys.executable, program])
+    assert process.returncode > 2  # the next file that is opened

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import photograph_file, run_script, start_script
+from conftest import photograph_file, run_process, run_script, start_script
 from films import FRAMES, HEIGHT, RATE, WIDTH, Stub, av, painted, panned, read, tone, write
 from PIL import Image
 
@@ -105,13 +105,14 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, size):
     assert [path.name for path in tmp_path.iterdir()] == ["loud.mp4"]
 
 
-def test_ctrl_c_leaves_nothing(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_kill_leave_nothing(tmp_path, number):
     write(tmp_path / "long.mp4", list(panned(height=24, width=32)) * 40)
     process = start_script(SCRIPT, "long.mp4", "--out", "out", "--model", "32", cwd=tmp_path)
     give_up = time.monotonic() + 60
     while not list(tmp_path.glob(".colorize-*/*.mp4")) and process.poll() is None and time.monotonic() < give_up:
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, number)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
     assert "Traceback" not in output
@@ -122,7 +123,7 @@ def test_without_pyav_it_says_what_to_install(tmp_path, monkeypatch):
     (tmp_path / "av.py").write_text("raise ModuleNotFoundError('No module named av')")
     write(tmp_path / "cat.mp4", panned(2))
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
-    process = run_script(SCRIPT, "cat.mp4", cwd=tmp_path)
+    process = run_process(SCRIPT, "cat.mp4", cwd=tmp_path)
     assert process.returncode == 2
     assert "films need PyAV: pip install -e '.[film]'" in process.stderr
     assert "Traceback" not in process.stderr

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from preprocessing.batches import in_order, open_training
 from preprocessing.compute import choose_compute
-from preprocessing.files import held, write_atomically
+from preprocessing.files import held, json_object, write_atomically
 from preprocessing.front_door import StopRequest
 from preprocessing.options import (
     TrainedNetwork,
@@ -131,7 +131,7 @@ def _summary(config, batches, progress):
 def _read_settings(path):
     """The settings with which a run was begun; empty where there are none, or a crash has emptied them."""
     try:
-        return json.loads(path.read_text())
+        return json_object(path)
     except (FileNotFoundError, ValueError):
         return {}
 

@@ -8,6 +8,7 @@ standard output, and films. Colours that a photograph has are set aside first. A
 import argparse
 import functools
 import os
+import signal
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -54,6 +55,7 @@ def colorize(image_bgr, model="unet_128", vibrance=None, temperature=None):
 
 def main():
     """The console command."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # or half a film would stay
     run({"serve": _serve, "export": _export}.get("".join(sys.argv[1:2]), _main))
 
 

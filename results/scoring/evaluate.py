@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from preprocessing.ab_bins import nearest_bin
 from preprocessing.batches import in_order
-from preprocessing.files import UserError, write_atomically
+from preprocessing.files import UserError, json_object, write_atomically
 from preprocessing.gray_file import lightness_of_gray_files
 from preprocessing.lab import cie_ab, lab_to_bgr
 from preprocessing.splits import photo_of
@@ -151,7 +151,7 @@ def read_json(path, head):
     A file of other data or settings is left out whole: its numbers would stand under the wrong heading.
     """
     try:
-        before = json.loads(path.read_text())
+        before = json_object(path)
     except FileNotFoundError:
         return dict(head)
     except ValueError:
@@ -165,7 +165,7 @@ def merge_rows(path, rows, data):
     `data` is a dictionary of source name to what is known of it; both keep what other runs wrote.
     """
     try:
-        before = json.loads(path.read_text())
+        before = json_object(path)
     except FileNotFoundError:
         before = {"data": {}, "rows": []}
     except ValueError:
