@@ -20,6 +20,7 @@ from preprocessing.sources import EMBEDDED_TRAINING, open_embedded
 REPOSITORY = Path(__file__).resolve().parent.parent
 # A shell's background job ignores Ctrl-C, and so would the scripts that tests start from it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # for tests that use ONNX Runtime itself
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
 """Your own photographs: every kind of file, where the results go, and what a full-size picture keeps."""
 
+import os
 import subprocess
 import sys
 import time
@@ -230,13 +231,19 @@ print(*sorted({"scipy", "matplotlib", "skimage", "optuna", "gradio"} & set(sys.m
 """
 
 
-def test_a_photograph_is_coloured_without_tensorflow_and_little_else_is_loaded(tmp_path):
+def test_a_photograph_is_coloured_without_tensorflow_and_nothing_else_is_loaded_or_left(tmp_path):
     photograph_file(tmp_path / "a.png", 1)
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = os.environ | {"HOME": str(home), "TMPDIR": str(home), "XDG_CACHE_HOME": str(home)}
+    for name in ("CI", "ORT_DISABLE_TELEMETRY"):  # with which ONNX Runtime reports nothing of itself
+        environment.pop(name, None)
     command = [sys.executable, "-c", WITHOUT_TENSORFLOW]
-    process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
     assert process.returncode == 0, process.stderr
     assert process.stdout.strip() == process.stderr == ""
     assert colour_of(cv2.imread(str(tmp_path / "a-colorized.png"))) > 2
+    assert not list(home.iterdir())
 
 
 def colour_of(image_bgr):

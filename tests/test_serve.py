@@ -16,7 +16,7 @@ from conftest import photograph_file
 
 from results.colorize import serve
 from results.prediction.predict import load_colorizer
-from results.prediction.weights import Weights, save_weights
+from results.prediction.weights import Weights, save_weights, shipped_names
 from tf_raw.network import BinsNetwork, SevenLayerNetwork
 
 pytest.importorskip("gradio", reason="the extra `web` is not installed")
@@ -57,7 +57,7 @@ def page(served):
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
     with playwright.sync_playwright() as browsers:
         browser = browsers.chromium.launch(executable_path=chromium, args=flags)
-        page = browser.new_page(accept_downloads=True)
+        page = browser.new_page(accept_downloads=True, viewport={"width": 1280, "height": 800})
         page.set_default_timeout(60_000)
         page.route(lambda url: "127.0.0.1" not in url, lambda route: route.abort())
         page.goto(served)
@@ -119,8 +119,20 @@ def test_another_network_and_a_sample_photograph(page):
     page.locator("button.thumbnail-item").first.click()
     page.wait_for_selector("#result img")
     first = shown(page)
-    page.get_by_label("32", exact=True).check()
+    page.locator("#network input").click()
+    page.get_by_role("option", name="rebalanced_64").click()
     assert wait_for_another(page, first).shape == first.shape
+    result = page.locator("#result").bounding_box()
+    for choice in ("#network", "#vibrance", "#temperature"):  # beside the picture, on a laptop's screen
+        box = page.locator(choice).bounding_box()
+        assert box["x"] + box["width"] <= result["x"]
+        assert box["y"] + box["height"] <= 800
+
+
+def test_the_networks_offered_are_the_files_that_ship():
+    names = [name for _, name in serve.networks_offered()]
+    assert sorted(names) == shipped_names()
+    assert names[0].startswith("unet")
 
 
 def test_after_a_refused_photograph_there_is_nothing_to_download(page, tmp_path):

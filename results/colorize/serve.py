@@ -18,11 +18,10 @@ from preprocessing.embedded import embedded_files
 from preprocessing.files import UserError
 from preprocessing.options import natural
 from preprocessing.photograph import Photograph, UnreadableFile, png, read_photograph
-from results.colorize.command import MODELS, shipped_name
 from results.colorize.full_size import gray_picture, join, merged, views
 from results.colorize.jobs import fitting
 from results.prediction.predict import load_colorizer
-from results.prediction.weights import SHIPPED
+from results.prediction.weights import shipped_networks
 
 MOST_MEGABYTES = 50  # of an upload
 MOST_PIXELS = 50_000_000
@@ -82,11 +81,10 @@ def page(folder):
     import gradio as gr
 
     samples = _write_samples(folder)
-    models = [model for model in MODELS if (SHIPPED / f"{shipped_name(model)}.h5").exists()]
-    objectives = [name for name in ("l2", "rebalanced") if list(SHIPPED.glob(f"*{name}_*.h5"))]
+    networks = networks_offered()
     with gr.Blocks(title="Colorize", analytics_enabled=False, delete_cache=(600, 3600)) as demo:
         gr.Markdown(
-            "# Colorize\nDrop a photograph, or choose one below. Its own colours, if it has any, are set aside first."
+            "## Colorize\nDrop a photograph, or choose one below. Its own colours, if it has any, are set aside first."
         )
         seen = gr.State(time_to_live=3600)
         with gr.Row():
@@ -96,40 +94,38 @@ def page(folder):
                     height=140,
                     elem_id="photograph",
                 )
+                network = gr.Dropdown(networks, value=networks[0][1], label="Network", elem_id="network")
+                vibrance = gr.Slider(0.1, MOST_VIBRANCE, 1.0, step=0.05, label="Vibrance", elem_id="vibrance")
+                temperature = gr.Slider(
+                    0.05, 1.0, 0.38, step=0.01, label="Temperature", visible=False, elem_id="temperature"
+                )
                 gallery = gr.Gallery(
                     samples, show_label=False, columns=3, height="auto", allow_preview=False, buttons=[]
                 )
-                model = gr.Radio(models, value=models[0], label="Network (the seven layers by their px)")
-                objective = gr.Radio(objectives, value="l2", label="Objective", visible=len(objectives) > 1)
-                vibrance = gr.Slider(0.1, MOST_VIBRANCE, 1.0, step=0.05, label="Vibrance", elem_id="vibrance")
-                temperature = gr.Slider(0.05, 1.0, 0.38, step=0.01, label="Temperature", visible=False)
             with gr.Column(scale=2):
                 before_after = gr.ImageSlider(
-                    label="before | after", type="numpy", format="png", buttons=[], max_height=720, elem_id="result"
+                    label="before | after", type="numpy", format="png", buttons=[], max_height=520, elem_id="result"
                 )
                 download = gr.Button("Download at full size", variant="primary", interactive=False, elem_id="download")
                 finished = gr.DownloadButton(visible="hidden", elem_id="finished")
         shown = [before_after, seen, vibrance, temperature, download]
         one_at_a_time = {"concurrency_id": "network", "concurrency_limit": 1}
 
-        def look(path, model, objective):
+        def look(path, name):
             nothing = None, None, gr.skip(), gr.skip(), gr.update(interactive=False)
             if path is None:
                 return nothing
             try:
-                now = see(path, shipped_name(model, objective))
+                now = see(path, name)
             except UnreadableFile as error:
                 gr.Warning(f"{Path(path).name}: {error}")
                 return nothing  # or Download would give the photograph before it
-            except UserError as error:  # an objective for which this network was not trained
-                gr.Warning(str(error))
-                return nothing
-            network = now.colorizer
+            chosen = now.colorizer
             return (
-                preview(now, network.vibrance, network.temperature),
+                preview(now, chosen.vibrance, chosen.temperature),
                 now,
-                gr.update(value=network.vibrance),
-                gr.update(value=network.temperature, visible=network.predicts_bins),
+                gr.update(value=chosen.vibrance),
+                gr.update(value=chosen.temperature, visible=chosen.predicts_bins),
                 gr.update(interactive=True),
             )
 
@@ -143,8 +139,8 @@ def page(folder):
             path.write_bytes(png(picture(now, now.photograph.L, vibrance, temperature), now.photograph.alpha))
             return str(path)
 
-        for change in (file.change, model.change, objective.change):
-            change(look, [file, model, objective], shown, **one_at_a_time)
+        for change in (file.change, network.change):
+            change(look, [file, network], shown, **one_at_a_time)
         for slider in (vibrance, temperature):
             # `input` is a person's hand only, not what `look` sets; a newer position takes an older one's place
             slider.input(
@@ -159,6 +155,20 @@ def page(folder):
             return samples[event.index]
 
     return demo
+
+
+def networks_offered():
+    """`(what is said of it, name)` of each network that ships, the U-Nets first, then the larger."""
+
+    def order(name):
+        each = attributes[name]
+        return not each["network"].startswith("unet"), -each["resolution"], each.get("objective", "l2") != "l2", name
+
+    attributes = shipped_networks()
+    kinds = {
+        name: "U-Net" if each["network"].startswith("unet") else "seven layers" for name, each in attributes.items()
+    }
+    return [(f"{name} ({kinds[name]})", name) for name in sorted(attributes, key=order)]
 
 
 def see(path, name):

@@ -8,7 +8,6 @@ import os
 from dataclasses import dataclass
 
 import numpy as np
-import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 OPSET, IR = 17, 8  # of 2022: runtimes since then read it
@@ -137,6 +136,9 @@ def _same(total):
 
 def runner(model):
     """A function of one float32 array, on all cores; several threads may call it at once."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the import: it would report its use to Microsoft
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = os.cpu_count()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # or it takes the cores from who has work

@@ -101,6 +101,15 @@ def shipped_names():
     return sorted(path.stem for path in SHIPPED.glob("*.h5"))
 
 
+def shipped_networks():
+    """What the files of `shipped_names` say of themselves, by name: a dictionary of their attributes each."""
+    attributes = {}
+    for name in shipped_names():
+        with h5py.File(SHIPPED / f"{name}.h5") as file:
+            attributes[name] = json.loads(file.attrs["description"])
+    return attributes
+
+
 def find_weights(name_or_path):
     """The path of shipped weights by their name, or the path itself."""
     shipped = SHIPPED / f"{name_or_path}.h5"
