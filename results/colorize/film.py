@@ -1,6 +1,7 @@
 """Films: every frame coloured as a photograph is, its colours carried along the motion so that they do not flicker."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,9 +13,9 @@ from preprocessing.lab import bgr_to_lab
 from preprocessing.photograph import UnreadableFile
 from results.colorize.film_reader import open_film
 from results.colorize.film_writer import Mp4, said_of
-from results.colorize.full_size import gray_picture, join, predict_small
+from results.colorize.full_size import gray_picture, guide_of, join, predict_small
 
-BATCH = 16  # frames that go through the network together
+BATCH = 8  # frames that go through the network together, while as many before them are finished
 KEPT = 0.9  # share of the last frame's colours where the picture is the same
 SAME = 0.05  # of L in 0..1: a carried pixel that differs by this counts for 1/e
 
@@ -101,16 +102,31 @@ def write_sounds(written, film, films):
 
 def coloured(frames, colorizer, vibrance=None, temperature=None, steadied=True):
     """Yield (frame, coloured frame), (H, W, 3) uint8 BGR each."""
-    frames, before = iter(frames), None
-    while group := list(islice(frames, BATCH)):
-        L = np.stack([bgr_to_lab(frame)[0] for frame in group])
-        small = predict_small(L, lambda seen: colorizer.predict_ab(seen, temperature), colorizer.resolution)
-        for frame, lightness, ab in zip(group, L, small, strict=True):
-            seen = cv2.resize(lightness, ab.shape[1::-1], interpolation=cv2.INTER_AREA)
-            if steadied and before is not None:
-                ab = steady(*before, seen, ab)
-            before = seen, ab
-            yield frame, join(lightness, ab, colorizer.vibrance if vibrance is None else vibrance)
+
+    def look(group):
+        L = [bgr_to_lab(frame)[0] for frame in group]
+        small = np.stack([guide_of(each) for each in L])  # once for all views: a film's frames are many
+        ab = predict_small(small[..., None], lambda seen: colorizer.predict_ab(seen, temperature), colorizer.resolution)
+        return zip(group, L, small, ab, strict=True)
+
+    before = None
+    for frame, lightness, seen, ab in _while_the_next_are_looked_at(iter(frames), look):
+        seen = cv2.resize(seen, ab.shape[1::-1], interpolation=cv2.INTER_AREA)
+        if steadied and before is not None:
+            ab = steady(*before, seen, ab)
+        before = seen, ab
+        yield frame, join(lightness, ab, colorizer.vibrance if vibrance is None else vibrance)
+
+
+def _while_the_next_are_looked_at(frames, look):
+    """Yield what `look` gives of groups of frames, one after the other; on a thread it looks at the next group meanwhile."""
+    with ThreadPoolExecutor(1) as pool:
+        ready = ()
+        while group := list(islice(frames, BATCH)):  # read here: FFmpeg's sounds and frames go through one thread
+            looking = pool.submit(look, group)
+            yield from ready
+            ready = looking.result()
+        yield from ready
 
 
 def steady(L_before, ab_before, L, ab):

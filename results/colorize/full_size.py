@@ -104,11 +104,17 @@ def ab_at_full_size(L, ab_small, guided=True):
 
 def coefficients_for(L, ab_small):
     """The coefficients that take a photograph's L to its ab, looked at with a short side of at most GUIDE_SIDE."""
+    guide = guide_of(L)
+    lightness = guide.astype(np.float32) / 255
+    return guided_coefficients(lightness, cv2.resize(ab_small, guide.shape[::-1], interpolation=cv2.INTER_LINEAR))
+
+
+def guide_of(L):
+    """L with a short side of at most GUIDE_SIDE: (H, W, 1) uint8 -> (h, w) uint8."""
     height, width = L.shape[:2]
     scale = min(1.0, GUIDE_SIDE / min(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    guide = cv2.resize(L, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    return guided_coefficients(guide.reshape(size[::-1]), cv2.resize(ab_small, size, interpolation=cv2.INTER_LINEAR))
+    return cv2.resize(L, size, interpolation=cv2.INTER_AREA).reshape(size[::-1])
 
 
 def _guided_rows(L, coefficients, rows):
