@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import photograph_file, run_script, start_script
+from conftest import photograph_file, run_process, run_script, start_script
 from films import FRAMES, HEIGHT, RATE, WIDTH, Stub, av, painted, panned, read, tone, write
 from PIL import Image
 
@@ -122,7 +122,7 @@ def test_without_pyav_it_says_what_to_install(tmp_path, monkeypatch):
     (tmp_path / "av.py").write_text("raise ModuleNotFoundError('No module named av')")
     write(tmp_path / "cat.mp4", panned(2))
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
-    process = run_script(SCRIPT, "cat.mp4", cwd=tmp_path)
+    process = run_process(SCRIPT, "cat.mp4", cwd=tmp_path)
     assert process.returncode == 2
     assert "films need PyAV: pip install -e '.[film]'" in process.stderr
     assert "Traceback" not in process.stderr
