@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 OPSET, IR = 17, 8  # of 2022: runtimes since then read it
 BN_EPSILON = 1e-3  # of every network here
 BATCH_NORM_PARTS = ("gamma", "beta", "moving_mean", "moving_variance")
-NORMAL, SAME, VALID = "", "same", "valid"
+SAME, VALID = "same", "valid"
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Tensor:
 class Graph:
     """A graph that grows by the method, in the order in which x meets the layers.
 
-    `variables` are those that its layers asked for, by name, as (shape)-like arrays: what a file's must be.
+    `variables` are those that its layers asked for, by name, as arrays of zeros: what a file must hold.
     """
 
     def __init__(self, arrays):

@@ -3,7 +3,8 @@
 Training at 64 px, batch 64: our loop on real shards against Keras `fit` on the same images in memory, each with its own
 faster type; and what the rebalanced loss costs, against a mean of the logits. Shards at 64 px: step 2 against the bare
 reading, decoding, resizing and Lab of the same zip on all cores.
-`colorize`: one photograph of 12 megapixels, and a folder of 200, against decoding, Lab, resizing and encoding alone.
+`colorize`: one photograph of 12 megapixels, and a folder of 200, against decoding, Lab, resizing and encoding alone; from
+the command's start to the file against importing TensorFlow; the network in ONNX Runtime against TensorFlow; a film; the page.
 Run it on an idle machine, with --data naming a zip of at least 64 px; only the ratios mean anything elsewhere. The
 numbers go to results/bench.json.
 """
@@ -39,6 +40,7 @@ def main():
     from preprocessing.sources import source_name
     from results.prediction.weights import this_machine
     from results.studies.bench_colorize import bench_colorize
+    from results.studies.bench_product import bench_product
     from results.studies.bench_training import bench_training
 
     if len(arguments.data) != 1 or not zipfile.is_zipfile(arguments.data[0]):
@@ -49,7 +51,7 @@ def main():
         "host": this_machine(),
         "sequence_seconds": bench_sequence(),
         "shards": bench_build(path),
-        "colorize": _rounded(**bench_colorize(path, _photographs(path))),
+        "colorize": _rounded(**bench_colorize(path, _photographs(path)), **bench_product(_first_photograph(path))),
         "training": _rounded(**bench_training(source_name(arguments.data), SIDE)),
     }
     write_atomically(Path("results/bench.json"), (json.dumps(table, indent=1) + "\n").encode())
@@ -110,6 +112,14 @@ def _rounded(**values):
 def _photographs(path):
     with zipfile.ZipFile(path) as archive:
         return [name for name in archive.namelist() if name.lower().endswith((".jpg", ".jpeg", ".png"))]
+
+
+def _first_photograph(path):
+    import cv2
+    import numpy as np
+
+    with zipfile.ZipFile(path) as archive:
+        return cv2.imdecode(np.frombuffer(archive.read(_photographs(path)[0]), np.uint8), cv2.IMREAD_COLOR)
 
 
 def _bare(task):
