@@ -31,7 +31,7 @@ class Mp4:
         self.odd = height % 2, width % 2  # rows and columns that yuv420p needs besides
         size = {"height": height + self.odd[0], "width": width + self.odd[1]}
         self.picture = self.container.add_stream(
-            "libx264", film.rate, {"crf": QUALITY}, time_base=film.time_base, **size
+            "libx264", film.rate, {"crf": QUALITY, "preset": "veryfast"}, time_base=film.time_base, **size
         )
         context = self.picture.codec_context
         context.flags |= av.codec.context.Flags.frame_duration

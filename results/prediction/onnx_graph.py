@@ -142,6 +142,7 @@ def runner(model):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = os.cpu_count()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # or it takes the cores from who has work
+    options.enable_cpu_mem_arena = False  # which would keep what the largest picture took
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
     (input_name,) = (each.name for each in session.get_inputs())
