@@ -23,7 +23,8 @@ def main():
     if not 0 <= arguments.crops <= 1024:
         parser.error("--crops takes 0 to 1024")
 
-    from preprocessing.build import build_shards, resolutions_of, start_workers_early
+    from preprocessing.build import build_shards, resolutions_of
+    from preprocessing.pool import start_workers_early
     from preprocessing.sources import EMBEDDED, EMBEDDED_TRAINING, open_embedded, open_source
 
     start_workers_early()

@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import json
 import os
+import secrets
 import sys
 from pathlib import Path
 
@@ -26,11 +27,16 @@ def json_object(path):
     return found
 
 
-def write_atomically(path, data):
+def write_atomically(path, data, shared=False):
     """Write `data` (bytes) under a temporary name and rename it when whole.
 
     HDF5 files are built in memory and written by this function too: the HDF5 library crashes at exit
     when the disk fills under a file that it holds open.
+
+    Parameters
+    ----------
+    shared : bool, whether two processes may write this file at once: then each has a temporary name of its own, and who
+        holds the folder removes what a killed one has left (`.*.tmp`)
 
     Raises
     ------
@@ -39,7 +45,7 @@ def write_atomically(path, data):
     """
     path = Path(path)
     digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]  # the name itself may be as long as names can be
-    temporary = path.with_name(f".{digest}.tmp")
+    temporary = path.with_name(f".{digest}{secrets.token_hex(8) if shared else ''}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:

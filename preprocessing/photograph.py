@@ -51,6 +51,19 @@ class Photograph:
     alpha: np.ndarray | None
 
 
+@contextlib.contextmanager
+def libraries_silenced():
+    """Keep what OpenCV's libraries print of damaged files from standard error: what is skipped is named by us."""
+    kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(null)
+
+
 def read_file(path):
     """A file's bytes; raises UnreadableFile where it may not be read, is no file or has more than MOST_BYTES."""
     path = Path(path)

@@ -61,7 +61,7 @@ def write_shard(path, shard, *, resolution, split, source, build_log):
         file.create_dataset("build_log", data=np.frombuffer(json.dumps(build_log).encode(), np.uint8))
         file.flush()
         image = file.id.get_file_image()
-    write_atomically(path, image)
+    write_atomically(path, image, shared=True)  # a cluster begins a block again while its first worker may still live
 
 
 def _fixed_length(texts):
