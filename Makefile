@@ -47,7 +47,7 @@ flicker: .venv/installed
 # OpenCV's usual wheel needs the system's libGL; on a bare server its headless twin takes its place.
 .venv/installed: setup.py
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev,tune,web,film,photographs,pretrained,report]"
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev,tune,web,film,photographs,pretrained,report,cluster]"
 	@$(BIN)/python -c "import cv2" 2>/dev/null || { \
 	  version=$$($(BIN)/pip list --format=freeze | sed -n 's/^opencv-python==//p'); \
 	  echo "libGL is missing on this machine: opencv-python-headless $$version takes the place of opencv-python in .venv"; \

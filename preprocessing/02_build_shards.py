@@ -6,6 +6,7 @@ Out: shards/<source>/<resolution>/<split>-00000-of-00016.h5 and shards/<source>/
 """
 
 import argparse
+import functools
 
 from preprocessing.front_door import add_data_argument, run
 
@@ -17,6 +18,7 @@ def main():
     parser.add_argument(
         "--crops", type=int, default=0, help="random crops of each training photograph (default: its centre)"
     )
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster (default: this machine's cores)")
     arguments = parser.parse_args()
     if any(side % 16 or side <= 0 for side in arguments.resolutions):
         parser.error("--resolutions takes multiples of 16")
@@ -24,17 +26,25 @@ def main():
         parser.error("--crops takes 0 to 1024")
 
     from preprocessing.build import build_shards, resolutions_of
-    from preprocessing.pool import start_workers_early
+    from preprocessing.pool import local_pool, start_workers_early
     from preprocessing.sources import EMBEDDED, EMBEDDED_TRAINING, open_embedded, open_source
 
-    start_workers_early()
+    engine = local_pool
+    if arguments.scheduler is not None:
+        from preprocessing.cluster import cluster
+
+        engine = functools.partial(cluster, arguments.scheduler)
+    else:
+        start_workers_early()
     if arguments.data:
         sources = [(open_source(arguments.data), arguments.crops)]
     else:
         sources = [(open_embedded(EMBEDDED), 0), (open_embedded(EMBEDDED_TRAINING), arguments.crops or 64)]
     for source, crops in sources:
         print(*source.left_out, sep="\n", end="\n" * bool(source.left_out), flush=True)
-        manifest = build_shards(source, resolutions_of(source, sorted(set(arguments.resolutions))), crops)
+        manifest = build_shards(
+            source, resolutions_of(source, sorted(set(arguments.resolutions))), crops, engine=engine
+        )
         report(manifest)
 
 

@@ -1,0 +1,116 @@
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import REPOSITORY, photograph_file, run_script, start_script
+
+from preprocessing.build import build_shards
+from preprocessing.sources import open_source
+
+distributed = pytest.importorskip("distributed", reason="distributed is not installed: pip install -e '.[cluster]'")
+BUILD = "preprocessing/02_build_shards.py"
+
+
+@contextlib.contextmanager
+def worker(scheduler, folder, code=REPOSITORY):
+    """A `dask worker` that has the repository at `code`, its working directory elsewhere."""
+    folder.mkdir()
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", scheduler.address, "--no-nanny", "--nthreads", "1"]
+    process = subprocess.Popen(
+        [*command, "--no-dashboard", "--name", folder.name],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(code)},
+        stdout=subprocess.DEVNULL,
+        stderr=(folder / "log").open("w"),
+    )
+    try:
+        wait_for(lambda: named(scheduler, folder.name), process)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def named(scheduler, name):
+    """The scheduler's state of a worker, or None before it has come."""
+    return next((each for each in list(scheduler.workers.values()) if each.name == name), None)
+
+
+def wait_for(condition, process):
+    """Wait until `condition` holds, as long as `process` runs."""
+    end = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, process.args
+        assert time.monotonic() < end, process.args
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def scheduler():
+    with distributed.LocalCluster(n_workers=0, dashboard_address=":0", silence_logs=50) as cluster:
+        yield cluster.scheduler
+
+
+@pytest.fixture
+def photos(tmp_path):
+    for index in range(400):  # many blocks, so that signals come amid the build
+        photograph_file(tmp_path / "photos" / f"{index}.png", index)
+    return tmp_path / "photos"
+
+
+def test_a_build_that_is_stopped_and_loses_a_worker_equals_a_local_one(tmp_path, scheduler, photos):
+    arguments = ("--data", "photos", "--resolutions", "32", "64", "--crops", "100", "--scheduler", scheduler.address)
+    shards = tmp_path / "shards" / "photos"
+    with worker(scheduler, tmp_path / "one") as victim, worker(scheduler, tmp_path / "two") as heir:
+        process = start_script(BUILD, *arguments, cwd=tmp_path)
+        wait_for(lambda: list(shards.glob("32/train-*.h5")), process)
+        os.kill(process.pid, signal.SIGINT)
+        output = process.communicate(timeout=60)[0]
+        assert process.returncode == 130, output
+        assert output.splitlines()[-1].startswith("02_build_shards.py: stopped")
+        assert "Traceback" not in output
+        with distributed.Client(scheduler.address) as client:
+            assert not any(client.run(lambda dask_worker: list(dask_worker.state.tasks)).values())
+        assert not scheduler.tasks
+        assert not json.loads((shards / "manifest.json").read_text())["complete"]
+        kept = {path: path.stat().st_mtime_ns for path in shards.rglob("*.h5")}
+
+        process = start_script(BUILD, *arguments, cwd=tmp_path)
+        wait_for(lambda: set(shards.rglob("*.h5")) > kept.keys(), process)
+        os.kill(victim.pid, signal.SIGSTOP)
+        assert named(scheduler, "one").processing, "the build was over too soon"
+        victim.kill()
+        output = process.communicate(timeout=120)[0]
+        assert process.returncode == 0, output
+        assert heir.poll() is None
+    for path, written in kept.items():
+        assert path.stat().st_mtime_ns == written
+    assert not list(shards.rglob(".*.tmp"))
+
+    build_shards(open_source([photos]), [32, 64], crops=100, root=tmp_path / "local")
+    local = tmp_path / "local" / "photos"
+    files = sorted(path.relative_to(local) for path in local.rglob("*.h5"))
+    assert files == sorted(path.relative_to(shards) for path in shards.rglob("*.h5"))
+    for name in files:
+        assert (local / name).read_bytes() == (shards / name).read_bytes(), name
+    ours, theirs = (json.loads((root / "manifest.json").read_text()) for root in (local, shards))
+    assert ours | {"seconds": 0} == theirs | {"seconds": 0}
+
+
+def test_a_worker_with_another_version_of_our_code_is_refused(tmp_path, scheduler, photos):
+    other = tmp_path / "other"
+    shutil.copytree(REPOSITORY / "preprocessing", other / "preprocessing", ignore=shutil.ignore_patterns("__pycache__"))
+    with (other / "preprocessing" / "lab.py").open("a") as file:
+        file.write("# changed\n")
+    with worker(scheduler, tmp_path / "three", other):
+        process = run_script(BUILD, "--data", photos, "--scheduler", scheduler.address, cwd=tmp_path)
+    assert process.returncode == 2
+    assert "has another version of preprocessing" in process.stderr
+    assert len(process.stderr.splitlines()) == 1
+    assert not list((tmp_path / "shards").rglob("*.h5"))
