@@ -4,6 +4,7 @@ Dask gives a block anew whose worker died. A shard is written whole under a name
 worker that was taken for dead does no harm.
 """
 
+import asyncio
 import concurrent.futures
 import contextlib
 import functools
@@ -28,8 +29,8 @@ from preprocessing.files import UserError, write_atomically
 from preprocessing.pool import keep_freed_memory
 
 try:
-    from distributed import Client, KilledWorker, get_worker
-    from distributed.comm import CommClosedError
+    from distributed import Client, KilledWorker, Security, get_worker
+    from distributed.comm import CommClosedError, connect
 except ImportError as error:
     raise UserError(f"--scheduler needs Dask: pip install -e '.[cluster]' ({error})") from None
 
@@ -106,15 +107,25 @@ def cluster(address, folder, photographs):
 def _connected(address):
     """A Client, whose scheduler has a worker."""
     try:
+        asyncio.run(_knock(address))  # a Client that finds none takes 20 seconds to close
         client = Client(address, timeout=CONNECT, set_as_default=False)
-    except (OSError, ValueError, TypeError):
-        raise UserError(f"no Dask scheduler answers at {address}: start one with `dask scheduler`") from None
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(
+            f"no Dask scheduler answers at {address!r} ({reason}): start one with `dask scheduler`"
+        ) from None
     try:
         client.wait_for_workers(1, timeout=CONNECT)
     except TimeoutError:
         client.close()
         raise UserError(f"{address} has no workers: start some with `dask worker {address}`") from None
     return client
+
+
+async def _knock(address):
+    async with asyncio.timeout(CONNECT + 1):  # another server may say nothing at all
+        comm = await connect(address, timeout=CONNECT, **Security().get_connection_args("client"))
+    comm.abort()
 
 
 def _sample(photographs):

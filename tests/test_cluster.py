@@ -14,6 +14,8 @@ from preprocessing.build import build_shards
 from preprocessing.sources import open_source
 
 distributed = pytest.importorskip("distributed", reason="distributed is not installed: pip install -e '.[cluster]'")
+from preprocessing.cluster import _complaint, _Job  # noqa: E402 - which needs it
+
 BUILD = "preprocessing/02_build_shards.py"
 
 
@@ -114,3 +116,25 @@ def test_a_worker_with_another_version_of_our_code_is_refused(tmp_path, schedule
     assert "has another version of preprocessing" in process.stderr
     assert len(process.stderr.splitlines()) == 1
     assert not list((tmp_path / "shards").rglob("*.h5"))
+
+
+def test_a_worker_that_does_not_see_the_folder_or_the_photographs_is_refused(tmp_path, photos):
+    token, picture = tmp_path / "token", photos / "0.png"
+    token.touch()
+    seen = (str(picture), picture.stat().st_size)
+    assert _complaint(_Job("a", str(token), (seen,))) is None
+    assert "does not see" in _complaint(_Job("b", str(tmp_path / "elsewhere" / "token"), (seen,)))
+    for unseen in ((str(photos / "none.png"), 1), (seen[0], 1)):
+        assert f"does not see {unseen[0]}" in _complaint(_Job("c", str(token), (unseen,)))
+
+
+@pytest.mark.parametrize(("installed", "message"), [(True, "no Dask scheduler answers"), (False, "'.[cluster]'")])
+def test_without_a_scheduler_or_dask_one_line_says_so(tmp_path, photos, monkeypatch, installed, message):
+    monkeypatch.setattr("preprocessing.cluster.CONNECT", 1)
+    if not installed:
+        monkeypatch.delitem(sys.modules, "preprocessing.cluster")
+        monkeypatch.setitem(sys.modules, "distributed", None)
+    process = run_script(BUILD, "--data", photos, "--scheduler", "127.0.0.1:1", cwd=tmp_path)
+    assert process.returncode == 2
+    assert message in process.stderr
+    assert len(process.stderr.splitlines()) == 1
