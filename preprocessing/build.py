@@ -71,9 +71,7 @@ def build_shards(source, resolutions, crops=0, root="shards", engine=local_pool)
     manifest : dict, as written to `<root>/<source>/manifest.json`
     """
     folder = Path(root) / source.name
-    with held(folder), engine(folder, source.photographs) as workers:
-        for left in folder.glob("**/.*.tmp"):  # by a process that was killed
-            left.unlink(missing_ok=True)
+    with _swept(folder), engine(folder, source.photographs) as workers:
         started = time.monotonic()
         resolutions = sorted({*resolutions, *begin_manifest(folder, source, crops)})
         splits = {
@@ -89,6 +87,20 @@ def build_shards(source, resolutions, crops=0, root="shards", engine=local_pool)
         if missing:
             _build_blocks(workers, Work(folder, source.name, tuple(resolutions), crops), splits["test"], missing)
         return finish_manifest(folder, source, crops, splits, resolutions, time.monotonic() - started)
+
+
+@contextlib.contextmanager
+def _swept(folder):
+    """Hold `folder`, and remove before and after what processes leave there that are killed."""
+    with held(folder):
+        _sweep(folder)
+        yield
+        _sweep(folder)
+
+
+def _sweep(folder):
+    for left in folder.glob("**/.*.tmp"):
+        left.unlink(missing_ok=True)
 
 
 def _build_blocks(workers, work, test, missing):

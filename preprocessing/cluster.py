@@ -90,8 +90,9 @@ def cluster(address, folder, photographs):
             _check(client, job)
             yield _workers(client, executor, job)
         except KilledWorker as error:
+            block = str(error.task).removeprefix(f"{topic}-")
             raise UserError(
-                f"every worker died that took {error.task} (out of memory?): run the same command again"
+                f"every worker that took {block} died (out of memory?): run the same command again"
             ) from None
         except ImportError:
             raise UserError(f"a worker that has come {ANOTHER}") from None

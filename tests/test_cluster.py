@@ -87,6 +87,7 @@ def test_a_build_that_is_stopped_and_loses_a_worker_equals_a_local_one(tmp_path,
         wait_for(lambda: set(shards.rglob("*.h5")) > kept.keys(), process)
         os.kill(victim.pid, signal.SIGSTOP)
         assert named(scheduler, "one").processing, "the build was over too soon"
+        assert list(shards.glob(".shards-*.tmp")), "workers that come later would look for it"
         victim.kill()
         output = process.communicate(timeout=120)[0]
         assert process.returncode == 0, output
