@@ -133,7 +133,7 @@ def _sample(photographs):
     paths = {os.path.abspath(each.container): None for each in photographs[:: max(1, len(photographs) // SAMPLE)]}
     if photographs[0].kind == "batch":  # whose rows are sent
         return ()
-    return tuple((path, os.path.getsize(path)) for path in paths if os.path.exists(path))
+    return tuple((path, os.path.getsize(path)) for path in paths if os.access(path, os.R_OK))
 
 
 def _check(client, job):
