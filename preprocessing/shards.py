@@ -57,7 +57,12 @@ def write_shard(path, shard, *, resolution, split, source, build_log):
         for name, array in data.items():
             chunks = (64, *array.shape[1:])
             maxshape = (None, *array.shape[1:])  # lets an empty shard have chunks
-            file.create_dataset(name, data=array, dtype=array.dtype, chunks=chunks, maxshape=maxshape, fletcher32=True)
+            dataset = file.create_dataset(
+                name, data=array, dtype=array.dtype, chunks=chunks, maxshape=maxshape, fletcher32=True
+            )
+            # Closed now and not when its last reference goes, for it is then that its place in the file is given: a
+            # profiler, such as each Dask worker has, may hold the frame that made it.
+            dataset.id.close()
         file.create_dataset("build_log", data=np.frombuffer(json.dumps(build_log).encode(), np.uint8))
         file.flush()
         image = file.id.get_file_image()
