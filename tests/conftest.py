@@ -1,6 +1,8 @@
 """Shards and photographs that tests share, made from the embedded photographs or from noise with a seed."""
 
 import contextlib
+import ctypes
+import gc
 import io
 import os
 import runpy
@@ -21,6 +23,17 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 # A shell's background job ignores Ctrl-C, and so would the scripts that tests start from it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # for tests that use ONNX Runtime itself
+
+
+@pytest.fixture(autouse=True, scope="module")
+def memory_given_back():
+    """What a file's networks took is not still held, beside those of all files before, by the last."""
+    yield
+    if "keras" in sys.modules:
+        sys.modules["keras"].backend.clear_session()
+    gc.collect()
+    with contextlib.suppress(AttributeError, OSError):  # where the C library is not glibc
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @pytest.fixture(autouse=True)
