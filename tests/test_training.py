@@ -221,11 +221,19 @@ def test_errors_of_a_user_are_one_line_and_exit_code_2(tmp_path, arguments):
 @pytest.mark.parametrize(
     ("arguments", "name", "expected"),
     [
-        (["--preset", "report"], "report_64", {"dropout": 0.4, "batch_size": 10, "dilation": 1, "weight_decay": 0.0}),
+        (
+            ["--preset", "report"],
+            "report_64",
+            {"augment": False, "dropout": 0.4, "batch_size": 10, "dilation": 1, "weight_decay": 0.0},
+        ),
         (["--network", "as-coded"], "as_coded_64", {"batch_size": 2500, "weight_decay": 0.0, "average_decay": 0.0}),
         (["--network", "dense"], "dense_64", {"batch_size": 10, "images_per_epoch": 2010, "checkpoints": False}),
         (["--objective", "rebalanced"], "rebalanced_64", {"network": "bins", "objective": "rebalanced", "dilation": 2}),
-        ([], "l2_64", {"network": "seven_layer", "dilation": 2, "dropout": 0.1, "mirror_average": True}),
+        (
+            [],
+            "l2_64",
+            {"augment": True, "network": "seven_layer", "dilation": 2, "dropout": 0.1, "mirror_average": True},
+        ),
         (["--dilation", "1", "--dropout", "0"], "l2_64", {"dilation": 1, "dropout": 0.0}),
     ],
 )
