@@ -50,9 +50,7 @@ class Block:
     index: int
     count: int
     photographs: list
-    rows: list | None = (
-        None  # of batch photographs, which travel with it: not every worker is to load a batch of 1.5 GB
-    )
+    rows: list | None = None  # of batch photographs: not every worker is to load a batch of 1.5 GB
 
     def path(self, folder, resolution):
         """Where its shard at `resolution` belongs."""

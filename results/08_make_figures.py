@@ -17,7 +17,7 @@ PHOTOGRAPHS = 24  # of a source named by --data
 POSSIBLE = 8
 AT_THE_TOP = ("skimage/astronaut.png", "sklearn/china.jpg", "sklearn/flower.jpg")  # of the README
 TOP_SIDE = 320  # px, at which those are shown
-RANKED = 4  # best, median and worst each; two of the eight embedded ones
+RANKED = 4  # best, median and worst each; two of the ten embedded ones
 
 
 def main():
@@ -84,13 +84,13 @@ def draw_colorize(path):
     import numpy as np
 
     from preprocessing.crops import centre_square
-    from preprocessing.embedded import embedded_files
+    from preprocessing.sources import EMBEDDED, open_embedded, read_image
     from results.colorize import colorize
 
     columns = {"Gray": [], "Ground truth": [], "Predicted": []}
-    for name, file in embedded_files():
-        if name in AT_THE_TOP:
-            truth = cv2.imread(str(file))
+    for photograph in open_embedded(EMBEDDED).photographs:
+        if photograph.id in AT_THE_TOP:
+            truth = read_image(photograph)
             gray = cv2.cvtColor(truth, cv2.COLOR_BGR2GRAY)
             pictures = cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR), truth, colorize(gray)
             for column, image_bgr in zip(columns.values(), pictures, strict=True):
