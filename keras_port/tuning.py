@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import warnings
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import keras
@@ -138,7 +139,7 @@ def search(study, base, source, folder, trials, minutes, seed, root="shards"):
         trial.set_user_attr("history", [[row["train_mse"], row["val_mse"]] for row in trained.history])
         return trained.summary["val_mse"]
 
-    optuna.storages.fail_stale_trials(study)
+    _free_killed_trials(study)
     if len(study.get_trials(deepcopy=False, states=TAKEN)) >= trials:
         return
     try:
@@ -150,6 +151,14 @@ def search(study, base, source, folder, trials, minutes, seed, root="shards"):
         )
     except (ValueError, optuna.exceptions.UpdateFinishedTrialError):  # no heartbeat while the machine slept
         raise UserError("the last trial was given up by another process while this one slept: search again") from None
+
+
+def _free_killed_trials(study):
+    optuna.storages.fail_stale_trials(study)
+    long_ago = datetime.now() - timedelta(seconds=GRACE_SECONDS)
+    for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
+        if not trial.params and trial.datetime_start < long_ago:  # killed before its first heartbeat
+            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
 
 
 def finished(study):
