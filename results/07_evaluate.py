@@ -57,23 +57,28 @@ def evaluate_source(source, colorizers):
         train = manifest["resolutions"][str(side)]["train"]
         has_train = train["images"] > 0
         train = train if has_train else chosen[0].attributes
-        models = {
-            "gray": (gray, 0),
-            "mean": (constant(train["mean_ab"]), 0),
-            "source_mean": (source_mean(source, side, test.id) if has_train else None, 0),
-            "random": (random_colours(test.ab), 0),
-            **{name: (predict, c.parameters) for c in chosen for name, predict in ways_to_predict(c).items()},
+        baselines = {
+            "gray": gray,
+            "mean": constant(train["mean_ab"]),
+            "source_mean": source_mean(source, side, test.id) if has_train else None,
+            "random": random_colours(test.ab),
         }
-        models = {name: model for name, model in models.items() if model[0]}
-        shown = {"gray", *(list(ways_to_predict(colorizer))[-1] for colorizer in chosen)}
-        measured, parts = {}, parts_of(test)
+        bin_counts, parameters, shown = train["ab_bin_counts"], {}, {"gray"}
+        measured = measure(
+            {name: way for name, way in baselines.items() if way}, test, bin_counts, f"baselines at {side}"
+        )
+        for colorizer in chosen:
+            ways = ways_to_predict(colorizer.remembering())
+            of_network, of_gray = measure(ways, test, bin_counts, colorizer.name), measure_gray_files(ways, test)
+            measured |= {name: of_network[name] | of_gray[name] for name in ways}
+            parameters |= dict.fromkeys(ways, colorizer.parameters)
+            shown.add(list(ways)[-1])
+        parts = parts_of(test)
         if not test.origin:
             print(f"{source} {side:3} no rows of each source: these shards do not tell (delete them, run step 2 again)")
-        for name, (predict, parameters) in models.items():
-            measured[name] = measure(predict, test, train["ab_bin_counts"], f"{name} at {side}")
-            measured[name] |= measure_gray_files(predict, test) if parameters else {}
+        for name in measured:
             head = {"model": name, "data": source, "resolution": side, "split": "test"}
-            scored = [head | row for row in rows_of(name, measured, test.id, parts, parameters)]
+            scored = [head | row for row in rows_of(name, measured, test.id, parts, parameters.get(name, 0))]
             rows += scored
             scores = scored[0]
             if name in shown:

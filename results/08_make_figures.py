@@ -51,7 +51,7 @@ def draw_source(source, folder, as_published):
         test = read_split(source, side, "test")
         if not len(test.L):
             continue
-        colorizer = load_colorizer(f"l2_{side}")
+        colorizer = load_colorizer(f"l2_{side}").remembering()
         draw_ranked(test, colorizer, folder / f"ranked{side}{suffix}.png")
         if f"rebalanced_{side}" in shipped_names():
             rebalanced = load_colorizer(f"rebalanced_{side}")

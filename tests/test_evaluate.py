@@ -105,7 +105,7 @@ def test_a_part_scores_what_its_photographs_score_alone(test_split):
     counts = bin_counts(code_counts(test_split.ab))
     rows = np.arange(0, 230, 3)
     alone = Shard(test_split.L[rows], test_split.ab[rows], [test_split.id[row] for row in rows])
-    measured = {name: measure(m, test_split, counts, name) for name, m in (("mean", constant([5, 5])), ("net", gray))}
+    measured = measure({"mean": constant([5, 5]), "net": gray}, test_split, counts, "both")
     whole, part = rows_of("net", measured, test_split.id, {"everyday": rows}, parameters=1)
     assert score(gray, test_split, counts, "net").items() <= whole.items()
     assert (score(gray, alone, counts, "net") | {"photographs": "everyday"}).items() <= part.items()

@@ -20,16 +20,19 @@ def write_figure(figure, path, photographs=()):
     photographs : sequence of slices of rows and columns, px: where they stand; text beside them is not compared, since
         versions of matplotlib draw it differently
     """
+    canvas = FigureCanvasAgg(figure)
+    if photographs and Path(path).exists():
+        canvas.draw()
+        if _alike(Path(path).read_bytes(), np.asarray(canvas.buffer_rgba())[..., 2::-1], photographs):
+            return False
     buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
-    if photographs and Path(path).exists() and _alike(Path(path).read_bytes(), buffer.getvalue(), photographs):
-        return False
+    canvas.print_png(buffer, metadata={"Software": None})
     write_atomically(path, buffer.getvalue())
     return True
 
 
-def _alike(before, now, photographs):
-    before, now = (cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_COLOR) for file in (before, now))
-    if before is None or before.shape != now.shape:
+def _alike(before, drawn_bgr, photographs):
+    before = cv2.imdecode(np.frombuffer(before, np.uint8), cv2.IMREAD_COLOR)
+    if before is None or before.shape != drawn_bgr.shape:
         return False
-    return all(cv2.absdiff(before[place], now[place]).max() <= ROUNDING for place in photographs)
+    return all(cv2.absdiff(before[place], drawn_bgr[place]).max() <= ROUNDING for place in photographs)

@@ -1,5 +1,6 @@
 """Grids like the original's figures: rows of gray | truth | predicted, and pairs of predicted | truth."""
 
+import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -10,6 +11,7 @@ DPI = 200
 CELL_PX = 256  # 32, 64 and 128 divide it: every pixel of a picture is a crisp square
 GAP_PX = 16
 TITLE_PX = 56
+TITLE_GAP_PX = 17
 MARGIN_PX = 40
 ROW_TITLE_PX = 220
 
@@ -63,13 +65,13 @@ def draw_grid(columns, path, blocks=1, row_titles=(), cell_px=CELL_PX):
         for column, (title, images) in enumerate(columns.items()):
             left = margin + block * block_px + column * (cell_px + GAP_PX)
             bottom = height - MARGIN_PX - TITLE_PX - row * (cell_px + GAP_PX) - cell_px
-            axes = figure.add_axes((left / width, bottom / height, cell_px / width, cell_px / height))
             top = height - bottom - cell_px
             places.append(np.s_[top : top + cell_px, left : left + cell_px])
-            axes.imshow(images[index][..., ::-1], interpolation="nearest")
-            axes.set_axis_off()
+            image_bgr = cv2.resize(images[index], (cell_px, cell_px), interpolation=cv2.INTER_NEAREST)
+            figure.figimage(image_bgr[..., ::-1], left, bottom, origin="upper")  # axes of their own take seconds
             if row == 0:
-                axes.set_title(title, fontsize=9, family="DejaVu Sans", pad=6)
+                centre, over = (left + cell_px / 2) / width, (bottom + cell_px + TITLE_GAP_PX) / height
+                figure.text(centre, over, title, fontsize=9, family="DejaVu Sans", ha="center")
     for row, title in enumerate(row_titles):
         bottom = height - MARGIN_PX - TITLE_PX - row * (cell_px + GAP_PX) - cell_px / 2
         figure.text(MARGIN_PX / width, bottom / height, title, fontsize=8, family="DejaVu Sans", va="center")

@@ -1,6 +1,7 @@
 """Weights and L to ab in ONNX Runtime, whichever framework trained the weights."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,18 @@ class Colorizer:
     def decoded_by(self, **attributes):
         """The same network with other choices of what is read from its output: PAPER's names, each optional."""
         return replace(self, attributes=self.attributes | attributes)
+
+    def remembering(self, batches=2):
+        """The same network, for several ways to read it: what it gave of the last `batches` batches is not computed again.
+
+        A batch of at most BATCH photographs and that of their mirror images are two; None remembers all.
+        """
+
+        @lru_cache(batches)
+        def forward(data, shape):
+            return self._forward(np.frombuffer(data, np.float32).reshape(shape))
+
+        return replace(self, _forward=lambda batch: forward(batch.tobytes(), batch.shape))
 
     def predict_ab(self, L, temperature=None, vibrance=None):
         """Predict colours.

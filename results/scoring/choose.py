@@ -31,7 +31,7 @@ def choose_on_val(colorizer, val):
     weights = inverse_prior(colorizer.attributes["ab_bin_counts"])[nearest_bin(val.ab[rows])]
     least = auc_of_pixels(ab_true, np.zeros_like(ab_true)).mean()
     shares = UNDONE if colorizer.attributes["objective"] == "rebalanced" else (0.0,)
-    ways = []
+    colorizer, ways = colorizer.remembering(None), []
     for share, temperature in product(shares, TEMPERATURES):
         ab_pred = colorizer.decoded_by(rebalancing_undone=share).predict_ab(L, temperature)
         vibrance = match_colorfulness(L, ab_true, ab_pred, WANTED)

@@ -1,7 +1,8 @@
 """Scores of networks and baselines on a test split, as the rows of `evaluation.json`."""
 
-import itertools
 import json
+from collections import defaultdict
+from itertools import chain, product
 
 import numpy as np
 from tqdm import tqdm
@@ -12,6 +13,7 @@ from preprocessing.files import UserError, json_object, write_atomically
 from preprocessing.gray_file import lightness_of_gray_files
 from preprocessing.lab import cie_ab, lab_to_bgr
 from preprocessing.splits import photo_of
+from results.prediction.predict import BATCH
 from results.scoring.metrics import (
     auc_of_pixels,
     bootstrap_interval,
@@ -23,43 +25,53 @@ from results.scoring.metrics import (
 )
 
 GRAY_FILES = {"gray_file": None, "gray_jpeg": 75}  # what else a network is shown, and the quality of its JPEG
-CHUNK = 100  # photographs scored at a time: memory stays small
+CHUNK = (
+    BATCH  # photographs scored at a time: what a network gave of them is not computed again for another way to read it
+)
 
 
 def score(predict, test, bin_counts, name):
     """Every metric of one model or baseline on one split: `sum_up` of `measure`, which see."""
-    return sum_up(measure(predict, test, bin_counts, name), test.id)
+    return sum_up(measure({name: predict}, test, bin_counts, name)[name], test.id)
 
 
-def measure(predict, test, bin_counts, name):
-    """What the metrics of one model or baseline are made of.
+def measure(ways, test, bin_counts, title):
+    """What the metrics of models, baselines, or ways to read one network's output are made of.
 
     Parameters
     ----------
-    predict : function of L, (N, S, S, 1) uint8, to ab, (N, S, S, 2) in CIE ab units; called on the split in order
+    ways : dict of names to functions of L, (N, S, S, 1) uint8, to ab, (N, S, S, 2) in CIE ab units; called on the split in
+        order, each on the same CHUNK photographs before the next are shown
     test : preprocessing.shards.Shard
     bin_counts : training pixels in each ab bin
+    title : str, of the progress bar
 
     Returns
     -------
-    measured : dict of names to (N,) arrays, a number for each photograph
+    measured : dict of the same names to dict of metrics to (N,) arrays, a number for each photograph
     """
     weight_of_bin = inverse_prior(bin_counts)
-    gathered = {key: [] for key in ("mse", "auc", "weighted", "weight", "ssim", "colour_true", "colour_pred", "rgb")}
-    for start in tqdm(range(0, len(test.L), CHUNK), desc=name, leave=False, disable=None):
-        L, ab_code = test.L[start : start + CHUNK], test.ab[start : start + CHUNK]
-        ab_true, ab_pred = cie_ab(ab_code), predict(L)
-        image_true, image_pred = lab_to_bgr(L, ab_true), lab_to_bgr(L, ab_pred)
-        pixel_auc, weights = auc_of_pixels(ab_true, ab_pred), weight_of_bin[nearest_bin(ab_code)]
-        gathered["mse"].append(squared_error(ab_true, ab_pred))
-        gathered["auc"].append(pixel_auc.mean(axis=(1, 2)))
-        gathered["weighted"].append((pixel_auc * weights).sum(axis=(1, 2)))
-        gathered["weight"].append(weights.sum(axis=(1, 2)))
-        gathered["ssim"].append(ssim(image_true, image_pred))
-        gathered["colour_true"].append(colorfulness(image_true))
-        gathered["colour_pred"].append(colorfulness(image_pred))
-        gathered["rgb"].append(np.square(image_true.astype(np.float64) - image_pred).mean(axis=(1, 2, 3)))
-    return {key: np.concatenate(values) for key, values in gathered.items()}
+    gathered = {name: defaultdict(list) for name in ways}
+    chunks = list(in_order(test.L, test.ab, CHUNK))
+    for L, ab_code in tqdm(chunks, desc=title, leave=False, disable=None):
+        ab_true, weights = cie_ab(ab_code), weight_of_bin[nearest_bin(ab_code)]
+        image_true = lab_to_bgr(L, ab_true)
+        for name, predict in ways.items():
+            ab_pred, each = predict(L), gathered[name]
+            image_pred, pixel_auc = lab_to_bgr(L, ab_pred), auc_of_pixels(ab_true, ab_pred)
+            each["mse"].append(squared_error(ab_true, ab_pred))
+            each["auc"].append(pixel_auc.mean(axis=(1, 2)))
+            each["weighted"].append((pixel_auc * weights).sum(axis=(1, 2)))
+            each["weight"].append(weights.sum(axis=(1, 2)))
+            each["ssim"].append(ssim(image_true, image_pred))
+            each["colour_true"].append(colorfulness(image_true))
+            each["colour_pred"].append(colorfulness(image_pred))
+            each["rgb"].append(np.square(image_true.astype(np.float64) - image_pred).mean(axis=(1, 2, 3)))
+    return _concatenated(gathered)
+
+
+def _concatenated(gathered):
+    return {name: {key: np.concatenate(values) for key, values in each.items()} for name, each in gathered.items()}
 
 
 def sum_up(measured, ids):
@@ -81,20 +93,20 @@ def sum_up(measured, ids):
     return {key: _plain(value) for key, value in row.items()}
 
 
-def measure_gray_files(predict, test):
+def measure_gray_files(ways, test):
     """Errors and AuC of the same photographs as gray files would give them: {"mse_gray_file", "auc_gray_file", "mse_gray_jpeg", ...}.
 
-    (N,) arrays, as `measure` gives. A network's own test shows it L of Lab, made from the colours that it is to predict (preprocessing/gray_file.py).
+    By name as `measure` gives its numbers. A network's own test shows it L of Lab, made from the colours that it is to
+    predict (preprocessing/gray_file.py).
     """
-    measured = {}
-    for name, quality in GRAY_FILES.items():
-        errors, aucs = [], []
-        for L, ab_code in in_order(test.L, test.ab, CHUNK):
-            ab_true, ab_pred = cie_ab(ab_code), predict(lightness_of_gray_files(L, ab_code, quality))
-            errors.append(squared_error(ab_true, ab_pred))
-            aucs.append(auc_of_pixels(ab_true, ab_pred).mean(axis=(1, 2)))
-        measured |= {f"mse_{name}": np.concatenate(errors), f"auc_{name}": np.concatenate(aucs)}
-    return measured
+    gathered = {name: defaultdict(list) for name in ways}
+    for (L, ab_code), (kind, quality) in product(in_order(test.L, test.ab, CHUNK), GRAY_FILES.items()):
+        ab_true, gray = cie_ab(ab_code), lightness_of_gray_files(L, ab_code, quality)
+        for name, predict in ways.items():
+            ab_pred = predict(gray)
+            gathered[name][f"mse_{kind}"].append(squared_error(ab_true, ab_pred))
+            gathered[name][f"auc_{kind}"].append(auc_of_pixels(ab_true, ab_pred).mean(axis=(1, 2)))
+    return _concatenated(gathered)
 
 
 def paired(name, errors, ids, baselines=("mean", "source_mean")):
@@ -171,7 +183,7 @@ def merge_rows(path, rows, data):
     except ValueError:
         raise UserError(f"{path} is not JSON: delete it, and evaluate every source again") from None
     kept = _grouped(before["rows"]) | _grouped(rows)
-    ordered = sorted(itertools.chain(*kept.values()), key=lambda row: (row["data"], row["resolution"]))
+    ordered = sorted(chain(*kept.values()), key=lambda row: (row["data"], row["resolution"]))
     text = json.dumps({"data": before["data"] | data, "rows": ordered}, indent=1)
     write_atomically(path, (text + "\n").encode())
     return ordered

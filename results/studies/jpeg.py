@@ -129,7 +129,7 @@ def errors_of(predict, pictures):
     from results.scoring.evaluate import mean_squared_error, measure_gray_files
 
     test = in_lab(pictures)
-    gray = measure_gray_files(predict, test)
+    gray = measure_gray_files({"": predict}, test)[""]
     errors = {
         "mean_colour": cie_ab(test.ab).var(axis=(0, 1, 2), dtype=np.float64).mean(),
         "lab": mean_squared_error(predict, test),
