@@ -68,9 +68,10 @@ def test_a_killed_trial_is_noticed_and_freed_and_the_search_goes_on_in_two_proce
     optuna.storages.fail_stale_trials(study)  # what each trial begins with
     assert states(folder) == ["complete", "fail"]
 
-    processes = [start_script(SCRIPT, "--trials", "4", "--storage", STORAGE, cwd=folder) for _ in range(2)]
-    outputs = [process.communicate(timeout=300)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], outputs
+    command = (SCRIPT, "--trials", "4", "--storage", STORAGE)
+    other, here = start_script(*command, cwd=folder), run_script(*command, cwd=folder)
+    outputs = [other.communicate(timeout=300)[0], here.stdout]
+    assert [other.returncode, here.returncode] == [0, 0], outputs
     trials = study_in(folder).trials
     finished = [trial for trial in trials if trial.state.name in ("COMPLETE", "PRUNED")]
     assert len(finished) == 4
