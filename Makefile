@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: results test check lint bench table1 errata tradeoff ways jpeg flicker
+.PHONY: results test check lint bench table1 errata tradeoff ways jpeg encoder flicker
 .DELETE_ON_ERROR:
 
 results: .venv/installed
@@ -40,6 +40,9 @@ ways: .venv/installed
 
 jpeg: .venv/installed
 	$(BIN)/python results/studies/jpeg.py $(if $(DATA),--data $(DATA))
+
+encoder: .venv/installed
+	$(BIN)/python results/studies/encoder.py $(if $(DATA),--data $(DATA))
 
 flicker: .venv/installed
 	$(BIN)/python results/studies/flicker.py $(FILMS)

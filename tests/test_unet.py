@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import skimage
 
-from keras_port import pretrained
+from keras_port import pretrained, unet
 from keras_port.config import TrainingConfig
 from keras_port.network import assign, build_network, to_arrays
 from keras_port.training import train
 from keras_port.unet import build_unet, build_unet_bins
+from keras_port.unet_layout import STAGES
 from preprocessing.ab_bins import bin_centres
 from preprocessing.files import UserError
 from preprocessing.sources import EMBEDDED_TRAINING
@@ -86,13 +87,27 @@ def test_a_file_that_holds_more_than_tensors_is_refused_and_not_run(tmp_path):
     assert not (tmp_path / "harm").exists()
 
 
-def test_training_moves_the_decoder_and_leaves_what_is_frozen(tmp_path, shard_root):
+def test_a_killed_training_equals_an_unbroken_one_and_leaves_what_is_frozen(tmp_path, shard_root, monkeypatch):
+    monkeypatch.setattr(unet, "STAGES", [(1, *stage[1:]) for stage in STAGES])  # one block each: built in half the time
     config = TrainingConfig(
-        32, "unet", epochs=1, images_per_epoch=8, batch_size=4, warmup_steps=1, compute="float32", average_decay=0.5
+        32, "unet", epochs=2, images_per_epoch=8, batch_size=4, warmup_steps=1, compute="float32", average_decay=0.5
     )
     initial = to_arrays(build_network("unet", {}, seed=3))
-    trained = train(config, EMBEDDED_TRAINING, tmp_path, initial, root=shard_root).arrays
-    moved = {name for name, array in trained.items() if (array != initial[name]).any()}
+
+    def run(folder, *callbacks):
+        return train(config, EMBEDDED_TRAINING, tmp_path / folder, initial, shard_root, callbacks).arrays
+
+    class Kill(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise InterruptedError  # the first epoch's state is saved
+
+    unbroken = run("unbroken")
+    with pytest.raises(InterruptedError):
+        run("killed", Kill())
+    resumed = run("killed")
+    for name, array in unbroken.items():
+        np.testing.assert_allclose(resumed[name], array, atol=1e-6, err_msg=name)
+    moved = {name for name, array in unbroken.items() if (array != initial[name]).any()}
     assert not any(name.startswith(("stem", "stage1_", "stage2_")) for name in moved)
     assert {"decoder16/kernel", "output/kernel", "stage3_block1_depthwise/kernel"} <= moved
 
