@@ -1,6 +1,6 @@
 """`make ways`: how a network should be shown a photograph of any size, and its ab brought back to that size.
 
-In:  photographs at their full size that the network was not trained on (`--data`), and weights (default: l2_128, unet_128).
+In:  photographs at their full size that the network was not trained on (`--data`), and weights (default: unet_128, which `colorize` uses).
 Out: results/ways.json, the mean squared error in ab at full size of each way; `results/colorize/full_size.py` takes the best.
 """
 
@@ -18,36 +18,33 @@ MEANS = ((0.5, 0.75, 1.0), (0.75, 1.0, 1.5), (1.0, 1.5, 2.0))  # of predictions 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_data_argument(parser)
-    parser.add_argument("--weights", nargs="+", default=["l2_128", "unet_128"], metavar="WEIGHTS")
+    parser.add_argument("--weights", default="unet_128", metavar="WEIGHTS")
     arguments = parser.parse_args()
 
     from tqdm import tqdm
 
     from preprocessing.files import write_atomically
     from preprocessing.sources import EMBEDDED, open_embedded, open_source, read_image
-    from results.prediction.predict import load_colorizers
+    from results.prediction.predict import load_colorizer
 
     source = open_source(arguments.data) if arguments.data else open_embedded(EMBEDDED)
     out = Path("results" if arguments.data else "results/local") / "ways.json"
-    colorizers = load_colorizers(arguments.weights)
+    colorizer = load_colorizer(arguments.weights)
     started = time.monotonic()
     errors = [
-        [errors_of(image_bgr, colorizer) for colorizer in colorizers]
-        for image_bgr in map(read_image, tqdm(source.photographs, unit="photo", disable=None))
+        errors_of(read_image(photograph), colorizer)
+        for photograph in tqdm(source.photographs, unit="photo", disable=None)
     ]
     table = {
         "data": source.name,
         "photographs": len(errors),
+        "weights": arguments.weights,
         "seconds": round(time.monotonic() - started),
-        "mse": {
-            colorizer.name: {way: round(sum(each[way] for each in of_it) / len(of_it), 1) for way in of_it[0]}
-            for colorizer, of_it in zip(colorizers, zip(*errors, strict=True), strict=True)
-        },
+        "mse": {way: round(sum(each[way] for each in errors) / len(errors), 1) for way in errors[0]},
     }
     write_atomically(out, (json.dumps(table, indent=1) + "\n").encode())
-    for name, mse_of_way in table["mse"].items():
-        for way, mse in mse_of_way.items():
-            print(f"{name:12} {way:44} {mse}")
+    for way, mse in table["mse"].items():
+        print(f"{way:32} {mse}")
     print(f"table: {out}")
 
 
@@ -98,10 +95,8 @@ def ways(L, colorizer):
     for share, ab in alone.items():
         yield f"short side {share:g} S", ab
     for shares in MEANS:
-        yield (
-            f"mean of short sides {', '.join(f'{each:g}' for each in shares)} S",
-            merged([alone[each][None] for each in shares])[0],
-        )
+        names = ", ".join(f"{each:g}" for each in shares)
+        yield f"mean of short sides {names} S", merged([alone[each][None] for each in shares])[0]
 
 
 def _tiled(L, predict, side):
