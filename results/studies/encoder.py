@@ -30,7 +30,7 @@ class Size:
     out: Path
 
 
-FULL = Size({"images_per_epoch": 16384, "average_decay": 0.98, "patience": 1}, 128, Path("results/encoder.json"))
+FULL = Size({"images_per_epoch": 16384, "average_decay": 0.98, "compute": "float32"}, 128, Path("results/encoder.json"))
 DEMONSTRATION = Size(
     {"images_per_epoch": 4, "batch_size": 2, "train_side": 0, "crop": 0, "compute": "float32"},
     32,
