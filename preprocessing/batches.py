@@ -156,7 +156,7 @@ class TrainingBatches:
         for place, (index, row) in enumerate(chosen):
             if index not in shards:
                 shards[index] = read_shard(self._paths[index])
-                while len(shards) > 2 * SHUFFLED_SHARDS:
+                while len(shards) > SHUFFLED_SHARDS:  # a group comes whole before the next
                     shards.popitem(last=False)
             shards.move_to_end(index)
             L[place], ab[place] = shards[index].L[row], shards[index].ab[row]

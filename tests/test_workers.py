@@ -79,8 +79,7 @@ def test_two_workers_train_what_one_does(tmp_path, shard_root, killed):
     ours = workers[0][1]
     np.testing.assert_allclose(ours["conv1/moving_mean"], step["conv1/moving_mean"], atol=1e-7)
     lacking = step["conv1/moving_variance"] - ours["conv1/moving_variance"]
-    assert -1e-8 < lacking.min() < lacking.max() < 1 - BN_MOMENTUM
-    assert lacking.max() > 1e-6
+    assert -1e-6 < lacking.min() < 1e-5 < lacking.max() < 1 - BN_MOMENTUM
 
 
 def test_a_killed_worker_ends_the_other_with_one_line_and_both_go_on(killed):

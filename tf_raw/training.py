@@ -158,10 +158,10 @@ def _loop(config, network, average, loss, state, batches, val, folder, workers):
     seconds_before = progress["seconds"]
     stream = batches.from_step(progress["step"])
     bar = None
-    with stop:
+    with stop, contextlib.ExitStack() as bars:  # closes the bar before what ends the loop is said
         while not progress["finished"]:
             step = progress["step"]
-            bar = bar or _epoch_bar(config, steps, step, batches.batch_size, workers.chief)
+            bar = bar or bars.enter_context(_epoch_bar(config, steps, step, batches.batch_size, workers.chief))
             rate = learning_rate_at(step, config, total_steps)
             waiting = time.monotonic()
             L, ab = next(stream)
@@ -189,8 +189,6 @@ def _loop(config, network, average, loss, state, batches, val, folder, workers):
                 state.save()
                 saved = time.monotonic()
             if stopping:
-                if bar:
-                    bar.close()
                 raise KeyboardInterrupt
 
 
