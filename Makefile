@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: results test check lint bench table1 errata tradeoff ways jpeg encoder flicker
+.PHONY: results test check lint bench scale table1 errata tradeoff ways jpeg encoder flicker
 .DELETE_ON_ERROR:
 
 results: .venv/installed
@@ -23,6 +23,9 @@ check: lint test
 
 bench: .venv/installed
 	$(BIN)/python results/studies/bench.py $(if $(DATA),--data $(DATA))
+
+scale: .venv/installed
+	$(BIN)/python results/studies/scale.py
 
 # The original measured again. DATA, DATA_128: photographs with their shards built; PUBLISHED: the original's result32.png.
 table1: .venv/installed

@@ -30,12 +30,23 @@ class TrainingBatches:
     """
 
     def __init__(
-        self, source, resolution, batch_size, seed, root="shards", mirrored=True, crop=0, augmented=False, shares=None
+        self,
+        source,
+        resolution,
+        batch_size,
+        seed,
+        root="shards",
+        mirrored=True,
+        crop=0,
+        augmented=False,
+        shares=None,
+        workers=1,
+        rank=0,
     ):
         """`crop` is the side in px of the square that is cut anew each time a picture is shown; 0 shows it whole.
 
         `shares`, a dictionary of each source's name to its share of every batch, shows each of its photographs equally often;
-        without it every photograph of every source is shown once an epoch.
+        without it every photograph of every source is shown once an epoch. Of `workers`, number `rank` gets its part of each batch.
         """
         self._paths = list_shards(source, resolution, "train", root)
         self._seed, self._mirrored, self._crop, self._augmented = seed, mirrored, crop, augmented
@@ -43,9 +54,12 @@ class TrainingBatches:
         self._rows = [rows for rows, *_ in coloured]
         self.images = sum(map(len, self._rows))
         self.gray = sum(count for _, count, _ in coloured) - self.images
-        if not self.images:
-            raise UserError(f"the train shards of {source} at {resolution} px hold no colour photograph")
-        self.batch_size = min(batch_size, self.images)
+        if self.images < workers:
+            held = f"{self.images} colour photographs, fewer than workers" if self.images else "no colour photograph"
+            raise UserError(f"the train shards of {source} at {resolution} px hold {held}")
+        self.batch_size = min(batch_size, self.images // workers * workers)
+        size = self.batch_size // workers
+        self._part = range(rank * size, (rank + 1) * size)
         self.steps_per_epoch = self.images // self.batch_size
         self._mix = None
         if shares:
@@ -55,7 +69,7 @@ class TrainingBatches:
             self._mix = Mix([[names[row] for row in rows] for rows, _, names in coloured], shares, seed)
 
     def from_step(self, step):
-        """Yield `(L, ab)` from batch `step` on: (B, S, S, 1) and (B, S, S, 2) uint8, read by a thread of its own."""
+        """Yield this worker's part of `(L, ab)` from batch `step` on: (B, S, S, 1) and (B, S, S, 2) uint8, read by a thread."""
         batches = queue.Queue(QUEUED_BATCHES)
         stopped = threading.Event()
 
@@ -102,18 +116,19 @@ class TrainingBatches:
             epoch, start = divmod(step, self.steps_per_epoch)
             order = self._epoch_order(epoch)
             for index in range(start, self.steps_per_epoch):
-                yield step, *self._gather(order[index * self.batch_size : (index + 1) * self.batch_size], shards)
+                batch = order[index * self.batch_size : (index + 1) * self.batch_size]
+                yield step, *self._gather(batch[self._part], shards)
                 step += 1
 
     def _varied(self, step, L, ab):
-        """A batch as training shows it: a function of the seed and the step."""
+        """A batch as training shows it: a function of the seed, the step and an image's place in the whole batch."""
         if self._mirrored:
-            L, ab = mirror(L, ab, np.random.default_rng([self._seed, 1, step]))
+            L, ab = mirror(L, ab, np.random.default_rng([self._seed, 1, step]), self._part.start)
         if not (self._crop or self._augmented):
             return L, ab
         images = (
             self._varied_image(*pair, np.random.default_rng([self._seed, 2, step, place]))
-            for place, pair in enumerate(zip(L, ab, strict=True))
+            for place, pair in zip(self._part, zip(L, ab, strict=True), strict=True)
         )
         return tuple(map(np.stack, zip(*images, strict=True)))
 
@@ -141,15 +156,15 @@ class TrainingBatches:
         for place, (index, row) in enumerate(chosen):
             if index not in shards:
                 shards[index] = read_shard(self._paths[index])
-                while len(shards) > 2 * SHUFFLED_SHARDS:
+                while len(shards) > SHUFFLED_SHARDS:  # a group comes whole before the next
                     shards.popitem(last=False)
             shards.move_to_end(index)
             L[place], ab[place] = shards[index].L[row], shards[index].ab[row]
         return np.stack(L), np.stack(ab)
 
 
-def open_training(source, config, root="shards"):
-    """The training batches and the val split of a run, after a line that counts them.
+def open_training(source, config, root="shards", workers=1, rank=0):
+    """The training batches (of `workers`, number `rank`'s part) and the val split of a run, after a line that counts them.
 
     `config` is a preprocessing.options.RunConfig. Raises UserError where either split has no image.
     """
@@ -163,6 +178,8 @@ def open_training(source, config, root="shards"):
         config.crop,
         config.augment,
         config.shares,
+        workers,
+        rank,
     )
     val = read_split(source, config.resolution, "val", root)
     if not len(val.L):
@@ -184,9 +201,9 @@ def _coloured_rows(path):
     return np.flatnonzero(coloured), len(ab), origin
 
 
-def mirror(L, ab, random):
-    """Mirror each image left to right with probability 1/2; L and ab together."""
-    flipped = random.random(len(L)) < 0.5
+def mirror(L, ab, random, before=0):
+    """Mirror each image left to right with probability 1/2; L and ab together, of a batch that has `before` others first."""
+    flipped = random.random(before + len(L))[before:] < 0.5
     L[flipped] = L[flipped, :, ::-1]
     ab[flipped] = ab[flipped, :, ::-1]
     return L, ab

@@ -72,6 +72,15 @@ def test_a_resumed_run_sees_what_an_unbroken_one_does(shard_root, crop):
     assert unbroken[0][0].shape == (4, crop or 32, crop or 32, 1)
 
 
+@pytest.mark.parametrize("crop", [16, 0])
+def test_workers_see_the_parts_of_what_one_does(shard_root, crop):
+    options = {"crop": crop, "augmented": True}
+    parts = [batches(shard_root, **options, workers=2, rank=rank).from_step(0) for rank in range(2)]
+    for whole, *halves in itertools.islice(zip(batches(shard_root, **options).from_step(0), *parts, strict=True), 3):
+        for array, *half in zip(whole, *halves, strict=True):
+            assert (np.concatenate(half) == array).all()
+
+
 def test_each_epoch_cuts_anew(shard_root):
     stream = batches(shard_root, crop=16, mirrored=False)
     epochs = [next(stream.from_step(epoch * stream.steps_per_epoch))[0] for epoch in range(2)]

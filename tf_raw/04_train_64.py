@@ -17,14 +17,17 @@ def main():
     from results.prediction.weights import load_init
     from tf_raw.build import build_network
     from tf_raw.training import train
+    from tf_raw.workers import join
 
     config = options.config
+    workers = join(config.batch_size)
     initial, legs = None, []
     if options.init:
         network = build_network(config.network, config.network_arguments(), config.seed)
         initial, legs = load_init(options.init, network.to_arrays(), config.objective)
-    trained = train(config, options.source, options.run, initial)
-    finish(options.name, trained, config, options.source, "tf_raw", options.out, legs)
+    trained = train(config, options.source, options.run, initial, workers=workers)
+    if workers.chief:
+        finish(options.name, trained, config, options.source, "tf_raw", options.out, legs)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """The training loop of the 32 and 64 networks, written out: learning rate, step, log, evaluate, checkpoint, stop."""
 
+import contextlib
 import csv
 import io
 import json
 import math
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from preprocessing.batches import in_order, open_training
-from preprocessing.compute import choose_compute
+from preprocessing.compute import TYPES, choose_compute
 from preprocessing.files import held, json_object, write_atomically
 from preprocessing.front_door import StopRequest
 from preprocessing.options import (
@@ -29,6 +31,7 @@ from tf_raw.build import build_network
 from tf_raw.checkpoints import RunState
 from tf_raw.losses import build_loss
 from tf_raw.summaries import Summaries
+from tf_raw.workers import ALONE, averaged
 
 CHECKPOINT_SECONDS = 120
 VALIDATION_BATCH = 100
@@ -41,7 +44,8 @@ def train_step(network, average, optimizer, loss, L, ab, learning_rate, average_
         output = network(to_units(network, L), training=True, seed=seed, compute_dtype=compute_dtype)
         value = loss.of(ab, output)
     variables = network.trainable_variables
-    optimizer.apply(tape.gradient(value, variables), learning_rate)
+    value, gradients = averaged(network, value, tape.gradient(value, variables))
+    optimizer.apply(gradients, learning_rate)
     average.move_towards(network, 1 - average_decay)
     return value
 
@@ -66,15 +70,15 @@ def average_decay_at(step, config):
     return min(config.average_decay, (step + 1) / (step + 10))
 
 
-def validation_loss(predict, loss, val):
+def validation_loss(predict, loss, val, workers=ALONE):
     """The loss over a split, as it is reported; `predict` maps 8-bit L to a network's output."""
-    total = 0.0
-    for L, ab in in_order(val.L, val.ab, VALIDATION_BATCH):
+    total, mine = 0.0, workers.share(len(val.ab))
+    for L, ab in in_order(val.L[mine], val.ab[mine], VALIDATION_BATCH):
         total += float(loss.of(tf.constant(ab), predict(tf.constant(L)))) * len(ab)
-    return total / len(val.ab) * loss.scale
+    return workers.total(total) / len(val.ab) * loss.scale
 
 
-def train(config, source, folder, initial=None, root="shards"):
+def train(config, source, folder, initial=None, root="shards", workers=ALONE):
     """Train a network on the shards of `source`, or go on with the run in `folder`.
 
     Parameters
@@ -83,6 +87,7 @@ def train(config, source, folder, initial=None, root="shards"):
     source : str, the name under `root`
     folder : path, where checkpoints, log.csv and TensorBoard summaries go
     initial : dict of arrays, optional; weights to start from
+    workers : tf_raw.workers.Workers, who all call this with the same arguments and see the same `folder`
 
     Returns
     -------
@@ -91,18 +96,16 @@ def train(config, source, folder, initial=None, root="shards"):
     Raises
     ------
     UserError
-        The folder holds another run, shards are missing or damaged, the disk is full, or the loss is not finite.
+        The folder holds another run, shards are missing or damaged, the disk is full, the loss is not finite, or another
+        worker has ended.
     """
     folder = Path(folder)
-    batches, val = open_training(source, config, root)
+    batches, val = open_training(source, config, root, workers.count, workers.rank)
     settings = run_settings(config, source, initial, root)
-    with held(folder):
-        settings_path = folder / "config.json"
-        before = _read_settings(settings_path)
-        if before:
-            check_same_run(folder, before, settings)
-        else:
-            write_atomically(settings_path, json.dumps(settings, indent=1).encode())
+    with workers.together(), held(folder) if workers.chief else contextlib.nullcontext():
+        if workers.chief:
+            _check_or_write(settings, folder)
+        workers.check_same(settings, "this worker and the first differ in flags, shards or --init: give each the same")
         network, average = (build_network(config.network, config.network_arguments(), config.seed) for _ in range(2))
         if initial:
             network.assign(initial)
@@ -110,11 +113,12 @@ def train(config, source, folder, initial=None, root="shards"):
         state = RunState(network, average, Adam(network.trainable_variables, config.weight_decay), folder)
         if state.restore():
             print(f"going on with {folder} from step {state.progress['step']}")
+        workers.check_same(state.progress, f"the first worker sees another checkpoint in {folder}: share the folder")
         if "compute" not in state.progress:
-            state.progress["compute"] = choose_compute(config, lambda name: _step_in(name, config, source, root))
+            state.progress["compute"] = _choose_compute(config, source, root, workers)
         if not state.progress["finished"]:
             loss = build_loss(config, network.units, source, root)
-            _loop(config, network, average, loss, state, batches, val, folder)
+            _loop(config, network, average, loss, state, batches, val, folder, workers)
     return TrainedNetwork(
         {name: variable.numpy() for name, variable in state.best.items()},
         config.network_arguments(),
@@ -128,20 +132,25 @@ def _summary(config, batches, progress):
     return summary_of(config, batches, best, best_epoch, epochs, progress["seconds"], progress["compute"])
 
 
-def _read_settings(path):
-    """The settings with which a run was begun; empty where there are none, or a crash has emptied them."""
+def _check_or_write(settings, folder):
+    """Check the settings with which a run was begun; write them where there are none, or a crash has emptied them."""
+    path = folder / "config.json"
     try:
-        return json_object(path)
+        before = json_object(path)
     except (FileNotFoundError, ValueError):
-        return {}
+        before = {}
+    if before:
+        check_same_run(folder, before, settings)
+    else:
+        write_atomically(path, json.dumps(settings, indent=1).encode())
 
 
-def _loop(config, network, average, loss, state, batches, val, folder):
+def _loop(config, network, average, loss, state, batches, val, folder, workers):
     """Go through the epochs that are left; the order of things within a step is the order in which they stand."""
     progress, steps = state.progress, steps_per_epoch(config, batches)
     total_steps = config.epochs * steps
     compute_dtype = COMPUTE_TYPES[progress["compute"]]
-    step_function = compiled_step(network, average, state.optimizer, loss, compute_dtype)
+    step_function = compiled_step(network, average, state.optimizer, loss, compute_dtype, workers.strategy)
     predict = tf.function(lambda L: average(to_units(average, L), compute_dtype=compute_dtype), reduce_retracing=True)
     summaries = Summaries(folder / "tensorboard")
     stop = StopRequest()
@@ -149,44 +158,49 @@ def _loop(config, network, average, loss, state, batches, val, folder):
     seconds_before = progress["seconds"]
     stream = batches.from_step(progress["step"])
     bar = None
-    with stop:
+    with stop, contextlib.ExitStack() as bars:  # closes the bar before what ends the loop is said
         while not progress["finished"]:
             step = progress["step"]
-            bar = bar or _epoch_bar(config, steps, step)
+            bar = bar or bars.enter_context(_epoch_bar(config, steps, step, batches.batch_size, workers.chief))
             rate = learning_rate_at(step, config, total_steps)
             waiting = time.monotonic()
             L, ab = next(stream)
             progress["wait_seconds"] += time.monotonic() - waiting
-            value = float(step_function(L, ab, rate, average_decay_at(step, config), [config.seed, step]))
+            seed = [config.seed, step * workers.count + workers.rank]  # each worker drops other values
+            value = float(step_function(L, ab, rate, average_decay_at(step, config), seed))
             check_finite(value, f"step {step}")
             progress["step"] += 1
-            progress["epoch_sum"] += value * loss.scale * len(L)
-            progress["epoch_images"] += len(L)
+            progress["epoch_sum"] += value * loss.scale * batches.batch_size
+            progress["epoch_images"] += batches.batch_size
             progress["seconds"] = seconds_before + time.monotonic() - resumed
             bar.set_postfix_str(f"{loss.name} {progress['epoch_sum'] / progress['epoch_images']:.4g}", refresh=False)
-            bar.update(len(L))
+            bar.update(batches.batch_size)
             epoch_ended = progress["step"] % steps == 0
             if epoch_ended:
                 bar.close()
                 bar = None
-                _end_epoch(
-                    config, state, loss.name, validation_loss(predict, loss, val), rate, folder, summaries, steps
-                )
-            if config.checkpoints and (epoch_ended or stop.requested or time.monotonic() - saved > CHECKPOINT_SECONDS):
+                val_loss = validation_loss(predict, loss, val, workers)
+                row = _end_epoch(config, state, loss.name, val_loss, rate, steps)
+                if workers.chief:
+                    _tell(row, loss.name, progress, folder, summaries)
+            stopping = workers.stopping(stop.requested, progress["step"])
+            due = epoch_ended or stopping or time.monotonic() - saved > CHECKPOINT_SECONDS
+            if due and config.checkpoints and workers.chief:
                 state.save()
                 saved = time.monotonic()
-            if stop.requested:
-                if bar:
-                    bar.close()
+            if stopping:
                 raise KeyboardInterrupt
 
 
-def compiled_step(network, average, optimizer, loss, compute_dtype):
+def compiled_step(network, average, optimizer, loss, compute_dtype, strategy=ALONE.strategy):
     """`train_step` under `tf.function`: a function of 8-bit L and ab (arrays), learning rate, average's decay and seed."""
+
+    def step(*inputs):
+        return train_step(network, average, optimizer, loss, *inputs, compute_dtype)
 
     @tf.function(reduce_retracing=True)
     def compiled(L, ab, learning_rate, average_decay, seed):
-        return train_step(network, average, optimizer, loss, L, ab, learning_rate, average_decay, seed, compute_dtype)
+        return strategy.run(step, (L, ab, learning_rate, average_decay, seed))
 
     def call(L, ab, learning_rate, average_decay, seed):
         rates = tf.constant(learning_rate, tf.float32), tf.constant(average_decay, tf.float32)
@@ -195,19 +209,20 @@ def compiled_step(network, average, optimizer, loss, compute_dtype):
     return call
 
 
-def _epoch_bar(config, steps, step):
+def _epoch_bar(config, steps, step, batch, shown):
     epoch, done = divmod(step, steps)
-    batch = config.batch_size
     return tqdm(
         total=steps * batch,
         initial=done * batch,
         desc=f"epoch {epoch + 1}/{config.epochs}",
         unit=" images",
         mininterval=0.5 if sys.stderr.isatty() else 60,
+        disable=not shown,
     )
 
 
-def _end_epoch(config, state, name, val_loss, rate, folder, summaries, steps):
+def _end_epoch(config, state, name, val_loss, rate, steps):
+    """Count an epoch as done, and return what is worth knowing of it."""
     progress = state.progress
     epoch = progress["step"] // steps
     row = {
@@ -225,12 +240,16 @@ def _end_epoch(config, state, name, val_loss, rate, folder, summaries, steps):
         progress.update(best_val=val_loss, best_epoch=epoch)
         state.keep_best()
     progress["finished"] = epoch >= config.epochs or epoch - progress["best_epoch"] >= config.patience
+    return row
+
+
+def _tell(row, name, progress, folder, summaries):
     print(
-        f"epoch {epoch}: {name} {row[f'train_{name}']:.5g} in training, {val_loss:.5g} on val "
+        f"epoch {row['epoch']}: {name} {row[f'train_{name}']:.5g} in training, {row[f'val_{name}']:.5g} on val "
         f"(best {progress['best_val']:.5g})"
     )
     write_log(folder / "log.csv", progress["history"])
-    summaries.write(epoch, {key: row[key] for key in ("learning_rate", f"train_{name}", f"val_{name}")})
+    summaries.write(row["epoch"], {key: row[key] for key in ("learning_rate", f"train_{name}", f"val_{name}")})
 
 
 def write_log(path, history):
@@ -240,6 +259,13 @@ def write_log(path, history):
     writer.writeheader()
     writer.writerows(history)
     write_atomically(path, text.getvalue().encode())
+
+
+def _choose_compute(config, source, root, workers):
+    """The type that is faster at the first worker, on its share of a batch."""
+    share = replace(config, batch_size=max(1, config.batch_size // workers.count))
+    chosen = choose_compute(share, lambda name: _step_in(name, share, source, root)) if workers.chief else TYPES[0]
+    return TYPES[int(workers.total(TYPES.index(chosen)))]
 
 
 def _step_in(compute, config, source, root):
