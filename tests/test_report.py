@@ -206,7 +206,7 @@ HIDDEN = """[...document.querySelectorAll('.beside')].flatMap(section => {
   return ['start', 'center', 'end'].filter(block => {
     section.querySelector('.text').scrollIntoView({block});
     const code = rect('details[open]');
-    return seen(code) < Math.min(code.height, rect('.text').height, 140) || rect('aside').right > innerWidth;
+    return seen(code) + 1 < Math.min(code.height, rect('.text').height, 140) || rect('aside').right > innerWidth;
   }).map(block => section.querySelector('summary').textContent + ', ' + block);
 })"""  # paragraphs, brought into view at its top, middle and bottom, whose code is not: fewer lines of it than of the paragraph, or than nine
 
