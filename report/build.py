@@ -13,6 +13,7 @@ from preprocessing.ab_bins import bin_centres
 from preprocessing.files import UserError, write_atomically
 from report.measurements import gather
 from report.pictures import picture
+from report.receptive_field import receptive_field, seven_layers, unet
 from report.references import resolve
 from report.schematic import draw_schematic
 
@@ -45,6 +46,7 @@ def build(results=REPOSITORY / "results", out=FOLDER):
         },
         "bins": len(bin_centres()),
         "published": literal("results/studies/table1.py:REPORT"),
+        "fields": receptive_fields(),
         "schematic": draw_schematic(literal("tf_raw/network.py:LAYERS")),
     }
     how = {"ignore_system_fonts": True, "sys_inputs": {"data": json.dumps(data)}}
@@ -61,6 +63,14 @@ def build(results=REPOSITORY / "results", out=FOLDER):
     write_atomically(Path(out) / "report.pdf", pdf)
     write_atomically(Path(out) / "report.html", finish_page(page, references).encode())
     return sorted(set(missing))
+
+
+def receptive_fields():
+    """Sides in px, by dilation of the seven layers and of the U-Net."""
+    layers = literal("tf_raw/network.py:LAYERS")
+    stages, skips, stride = (literal(f"keras_port/unet_layout.py:{name}") for name in ("STAGES", "SKIPS", "AB_STRIDE"))
+    fields = {str(dilation): receptive_field(seven_layers(layers, dilation)) for dilation in (1, 2, 4)}
+    return fields | {"unet": receptive_field(unet(stages, skips, stride))}
 
 
 def place_pictures(results, names, root, kind):

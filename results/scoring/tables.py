@@ -38,17 +38,22 @@ ROWS = {
 README_SCORES = ("MSE", "MSE of gray files", "AuC", "Colourfulness")
 
 
+def pooled(rows):
+    """Those rows that are of the pooled photographs: {(resolution, model): row}."""
+    return {
+        (row["resolution"], row["model"]): row
+        for row in rows
+        if row["data"] == MIXES.get(row["resolution"]) and row.get("photographs", row["data"]) in (MIX, POOLED)
+    }
+
+
 def readme_table(rows):
     """The README's: for each size what needs no network, the report's own network and ours, as a Markdown table."""
     lines = ["| px | model | " + " | ".join(README_SCORES) + " |", "|---|---|" + "---|" * len(README_SCORES)]
-    for side, data in MIXES.items():
-        pooled = {
-            row["model"]: row
-            for row in rows
-            if (row["data"], row["resolution"]) == (data, side) and row.get("photographs", data) in (MIX, POOLED)
-        }
+    row_of = pooled(rows)
+    for side in MIXES:
         for model, name in ROWS.items():
-            if row := pooled.get(model := model.format(side)):
+            if row := row_of.get((side, model := model.format(side))):
                 cells = [str(side), name if model in ("gray", "mean") else f"{name} (`{model}`)"]
                 lines.append("| " + " | ".join(cells + [SCORES[score](row) for score in README_SCORES]) + " |")
     return "\n".join(lines)
