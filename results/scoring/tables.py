@@ -1,6 +1,6 @@
-"""The tables of the README, of `results/scores.md` and of the weights' card: `python results/scoring/tables.py` writes them.
+"""The tables of the README, of `results/scores.md` and of the weights' card, and the numbers in the README's text.
 
-From `evaluation.json` and the shipped weights.
+`python results/scoring/tables.py` writes them, from the results files and the shipped weights.
 """
 
 import json
@@ -9,6 +9,7 @@ from pathlib import Path
 from preprocessing.files import UserError, write_atomically
 from preprocessing.front_door import run
 from results.prediction.weights import find_weights, load_weights, shipped_names
+from results.scoring.stated import MIX, stated
 
 END = "<!-- end of table -->"
 SCORES = {
@@ -23,7 +24,6 @@ SCORES = {
 }
 # The README's rows: of the 1,520 test photographs of these collections, by the shards on which networks of that size learn.
 POOLED = "everyday+photos"
-MIX = "everyday+photos+scenes-and-objects"
 MIXES = {32: f"{MIX}+tiny-imagenet-200-subset", 64: f"{MIX}+tiny-imagenet-200-subset", 128: MIX}
 ROWS = {
     "gray": "gray",
@@ -94,15 +94,30 @@ def _short(word):
     return parts[-1] if word.startswith(("/", "..")) else word
 
 
+def walk_table(walk):
+    """How long each step of a newcomer's walk took, as a Markdown table."""
+    lines = ["| step | seconds |", "|---|---|"]
+    return "\n".join([*lines, *(f"| {step['step']} | {step['seconds']:,.0f} |" for step in walk["steps"])])
+
+
+def read_results(name):
+    """A results file's content, or what shipped weights say of themselves (`weights/l2_64.h5`); None where it is not there."""
+    if name.startswith("weights/"):
+        return load_weights(find_weights(Path(name).stem)).attributes
+    path = Path("results") / name
+    return json.loads(path.read_text()) if path.exists() else None
+
+
 def tables():
     """Each table by its file and by the comment that opens it there."""
-    rows = json.loads(Path("results/evaluation.json").read_text())["rows"]
+    rows = read_results("evaluation.json")["rows"]
+    walk = read_results("walk.json")
     attributes_of = {name: load_weights(find_weights(name)).attributes for name in shipped_names()}
     return {
         ("README.md", "<!-- table of results/evaluation.json -->"): readme_table(rows),
         ("results/scores.md", "<!-- table of results/evaluation.json -->"): scores_table(rows),
         ("results/weights/README.md", "<!-- table of results/weights -->"): training_table(attributes_of),
-    }
+    } | ({("README.md", "<!-- table of results/walk.json -->"): walk_table(walk)} if walk else {})
 
 
 def main():
@@ -113,6 +128,8 @@ def main():
         before, rest = text.split(begin)
         text = f"{before}{begin}\n{table}\n{END}{rest.partition(END)[2]}"
         write_atomically(Path(name), text.encode())
+    readme = Path("README.md")
+    write_atomically(readme, stated(readme.read_text(), read_results).encode())
 
 
 if __name__ == "__main__":
