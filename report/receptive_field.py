@@ -1,5 +1,7 @@
 """How many pixels of L one pixel of ab depends on, from the networks' own tables of layers."""
 
+from math import ceil
+
 CONV, UP = "conv", "up"
 
 
@@ -13,10 +15,7 @@ def receptive_field(layers):
     """
     side = 1
     for operation, kernel, stride, dilation in reversed(layers):
-        if operation == UP:
-            side = -(-(side - 1) // stride) + 2
-        else:
-            side = (side - 1) * stride + (kernel - 1) * dilation + 1
+        side = ceil((side - 1) / stride) + 2 if operation == UP else (side - 1) * stride + (kernel - 1) * dilation + 1
     return side
 
 
