@@ -66,3 +66,11 @@ def test_a_number_that_changed_is_written_anew_and_a_lost_sentence_is_named(monk
     assert stated(README.replace("41 trials", "1,234 trials"), read_results) == README
     with pytest.raises(UserError, match="minutes for {} trials"):
         stated(README.replace("41 trials", "some trials"), read_results)
+
+
+def test_the_version_stands_in_one_place():
+    assert re.findall(r'version="([\d.]+)"', (REPOSITORY / "setup.py").read_text()) == ["1.0.0"]
+    citation = (REPOSITORY / "CITATION.cff").read_text()
+    assert not re.search(r"^version:", citation, re.MULTILINE)
+    project = (REPOSITORY / "pyproject.toml").read_text()
+    assert not re.search(r"^version", project, re.MULTILINE)
