@@ -89,7 +89,7 @@ def test_what_is_not_measured_says_so_with_its_command(empty):
 
 
 def test_numbers_are_those_of_the_results(tmp_path, empty):
-    """Another error in evaluation.json, and only that, is what the report then prints."""
+    """Another error in evaluation.json is what the report then prints, and a study that it lacked."""
     results = tmp_path / "results"
     shutil.copytree(REPOSITORY / "results/weights", results / "weights")
     evaluation = json.loads((REPOSITORY / "results/evaluation.json").read_text())
@@ -100,10 +100,14 @@ def test_numbers_are_those_of_the_results(tmp_path, empty):
     )
     row.update(mse=123.456, mse_ci=[111.11, 133.33])
     (results / "evaluation.json").write_text(json.dumps(evaluation))
+    (results / "encoder.json").write_text(json.dumps({"runs": [{"encoder": "pretrained", "val_mse": 171.23}]}))
     missing = build(results=results, out=tmp_path)
     page = (tmp_path / "report.html").read_text()
     assert "123.5 (111.1 to 133.3)" in page
-    assert "123.5" not in (empty[0] / "report.html").read_text()
+    assert "171.2" in page
+    without = (empty[0] / "report.html").read_text()
+    assert "123.5" not in without
+    assert "What the encoder is worth" not in without
     assert len(missing) < len(empty[1])
     assert gather(results)["scores"]["l2_64@tiny@64"]["mse"] == 123.456
 
