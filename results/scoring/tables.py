@@ -95,9 +95,14 @@ def _short(word):
 
 
 def walk_table(walk):
-    """How long each step of a newcomer's walk took, as a Markdown table."""
-    lines = ["| step | seconds |", "|---|---|"]
-    return "\n".join([*lines, *(f"| {step['step']} | {step['seconds']:,.0f} |" for step in walk["steps"])])
+    """Seconds of each step of a newcomer's walk, a column for each set of instructions, as a Markdown table."""
+    columns = walk["seconds"]
+    heads = ["seconds" if name == "as it is" else f"with oneDNN held to {name}" for name in columns]
+    lines = [f"| step | {' | '.join(heads)} |", "|---|" + "---|" * len(heads)]
+    for step in next(iter(columns.values())):
+        cells = [f"{seconds[step]:,.0f}" if step in seconds else "" for seconds in columns.values()]
+        lines.append("| " + " | ".join([step, *cells]) + " |")
+    return "\n".join(lines)
 
 
 def read_results(name):
