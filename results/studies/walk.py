@@ -16,9 +16,9 @@ from pathlib import Path
 from preprocessing.front_door import run
 
 INSIDE = "cd walk && . .venv/bin/activate && "
-PAGE = """(colorize serve --port 7899 & echo $! > pid; wait) &
+PAGE = """{ colorize serve --port 7899 & }; page=$!
 until python -c "import urllib.request as u; u.urlopen('http://127.0.0.1:7899')" 2>/dev/null
-do sleep 0.2; kill -0 $(cat pid); done; kill -INT $(cat pid)"""
+do sleep 0.2; kill -0 $page || exit 1; done; kill $page"""
 STEPS = (  # what the README says, and the shell's words for it; $DATA and $FILM are the user's
     ("`git clone`", "git clone --quiet $REPOSITORY walk"),
     ("`make results`", "cd walk && make results"),
