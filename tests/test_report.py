@@ -100,11 +100,12 @@ def test_numbers_are_those_of_the_results(tmp_path, empty):
     )
     row.update(mse=123.456, mse_ci=[111.11, 133.33])
     (results / "evaluation.json").write_text(json.dumps(evaluation))
-    (results / "encoder.json").write_text(json.dumps({"runs": [{"encoder": "pretrained", "val_mse": 171.23}]}))
+    ways = {"from nothing": {"mse": 171.23, "mse_ci": [161, 181.5], "auc": 0.9}}
+    (results / "encoder.json").write_text(json.dumps({"images_seen": 16384, "ways": ways}))
     missing = build(results=results, out=tmp_path)
     page = (tmp_path / "report.html").read_text()
     assert "123.5 (111.1 to 133.3)" in page
-    assert "171.2" in page
+    assert "171.2 (161.0–181.5)" in page
     without = (empty[0] / "report.html").read_text()
     assert "123.5" not in without
     assert "What the encoder is worth" not in without
