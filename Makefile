@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: results test check lint bench scale table1 errata tradeoff ways jpeg encoder flicker
+.PHONY: results test check lint bench scale table1 errata tradeoff ways jpeg encoder flicker walk
 .DELETE_ON_ERROR:
 
 results: .venv/installed
@@ -49,6 +49,9 @@ encoder: .venv/installed
 
 flicker: .venv/installed
 	$(BIN)/python results/studies/flicker.py $(FILMS)
+
+walk: .venv/installed
+	$(BIN)/python results/studies/walk.py --data $(DATA) --film $(FILM)
 
 # OpenCV's usual wheel needs the system's libGL; on a bare server its headless twin takes its place.
 .venv/installed: setup.py

@@ -7,7 +7,7 @@ ROOMS = ("preprocessing", "tf_raw", "keras_port", "results", "report")
 
 setup(
     name="image-colorization-cnn",
-    version="0.1.0",
+    version="1.0.0",  # here alone
     description="Image colorization using a CNN: a 2017 course project, reproduced and carried on",
     license="MIT",
     python_requires=">=3.11,<3.14",

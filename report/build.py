@@ -5,20 +5,24 @@ import html
 import itertools
 import json
 import re
+import shutil
+import tempfile
 from pathlib import Path
 
 from preprocessing.ab_bins import bin_centres
 from preprocessing.files import UserError, write_atomically
 from report.measurements import gather
+from report.pictures import picture
+from report.receptive_field import receptive_field, seven_layers, unet
 from report.references import resolve
 from report.schematic import draw_schematic
 
 FOLDER = Path(__file__).parent
 REPOSITORY = FOLDER.parent
-CALLS = re.compile(r"#(?:beside|erratum)\((.*?)\)\[", re.DOTALL)
 REFERENCE = re.compile(r'"([\w/]+\.py:[\w.]+)"')
-PANELS = re.compile(r"<aside>(.*?)</aside>", re.DOTALL)
-PANEL = re.compile(r'<div class="panel" data-reference="([^"]+)"></div>')
+ASIDE = re.compile(r"<aside>.*?</aside>", re.DOTALL)
+PLAIN = re.compile(r'<span class="[npw]">([^<]*)</span>')  # names, punctuation, space: most of a page, and not coloured
+PANEL = re.compile(r'<div class="panel" data-reference="([^"]+)">(.*?)</div>', re.DOTALL)
 
 
 def build(results=REPOSITORY / "results", out=FOLDER):
@@ -42,21 +46,42 @@ def build(results=REPOSITORY / "results", out=FOLDER):
         },
         "bins": len(bin_centres()),
         "published": literal("results/studies/table1.py:REPORT"),
+        "fields": receptive_fields(),
         "schematic": draw_schematic(literal("tf_raw/network.py:LAYERS")),
     }
-    how = {"root": str(REPOSITORY), "ignore_system_fonts": True, "sys_inputs": {"data": json.dumps(data)}}
-    source = str(FOLDER / "report.typ")
-    pdf = typst.compile(source, format="pdf", **how)
-    page = finish_page(typst.compile(source, format="html", **how).decode(), references)
-    missing = json.loads(typst.query(source, "<unmeasured>", field="value", **how))
+    how = {"ignore_system_fonts": True, "sys_inputs": {"data": json.dumps(data)}}
+    shown = [name for name in data["pictures"] if f'"{name}"' in text]
+    with tempfile.TemporaryDirectory() as root:
+        for path in (*FOLDER.glob("*.typ"), *FOLDER.glob("*.yml")):
+            shutil.copy(path, root)
+        source = str(Path(root) / "report.typ")
+        place_pictures(Path(results), shown, Path(root), "JPEG")
+        pdf = typst.compile(source, format="pdf", root=root, **how)
+        place_pictures(Path(results), shown, Path(root), "WEBP")
+        page = typst.compile(source, format="html", root=root, **how).decode()
+        missing = json.loads(typst.query(source, "<unmeasured>", field="value", root=root, **how))
     write_atomically(Path(out) / "report.pdf", pdf)
-    write_atomically(Path(out) / "report.html", page.encode())
+    write_atomically(Path(out) / "report.html", finish_page(page, references).encode())
     return sorted(set(missing))
+
+
+def receptive_fields():
+    """Sides in px, by dilation of the seven layers and of the U-Net."""
+    layers = literal("tf_raw/network.py:LAYERS")
+    stages, skips, stride = (literal(f"keras_port/unet_layout.py:{name}") for name in ("STAGES", "SKIPS", "AB_STRIDE"))
+    fields = {str(dilation): receptive_field(seven_layers(layers, dilation)) for dilation in (1, 2, 4)}
+    return fields | {"unet": receptive_field(unet(stages, skips, stride))}
+
+
+def place_pictures(results, names, root, kind):
+    """Write those figures of the results that the text shows to `root`, without a suffix: their bytes tell their format."""
+    for name in names:
+        write_atomically(root / "pictures" / Path(name).with_suffix(""), picture(results / name, kind))
 
 
 def references_of(text):
     """The code that a Typst source refers to, `path:name` each."""
-    return list(dict.fromkeys(name for call in CALLS.findall(text) for name in REFERENCE.findall(call)))
+    return list(dict.fromkeys(REFERENCE.findall(text)))
 
 
 def literal(reference):
@@ -76,25 +101,35 @@ def literal(reference):
 
 def finish_page(page, references):
     """Put code, highlighted, into the panels of Typst's page, and the style sheet into its head."""
+    from pygments.formatters import HtmlFormatter
+
+    numbers = itertools.count()
+
+    def beside(match):
+        """The code beside one paragraph: the first panel is open, and opening another closes it."""
+        group, opened = f' name="beside-{next(numbers)}"', itertools.chain([" open"], itertools.repeat(""))
+        return PANEL.sub(lambda found: _panel(references, found, group + next(opened)), match[0])
+
+    page = PANEL.sub(lambda found: _panel(references, found), ASIDE.sub(beside, page))
+    light, dark = (HtmlFormatter(style=style).get_style_defs(".code") for style in ("friendly", "github-dark"))
+    style = (FOLDER / "report.css").read_text() + light + f"\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n"
+    return page.replace("</head>", f"<style>{style}</style></head>")
+
+
+def _panel(references, found, attributes=""):
+    """One piece of code that unfolds, its lines numbered by the style sheet, and links to where the text speaks of it."""
     from pygments import highlight
     from pygments.formatters import HtmlFormatter
     from pygments.lexers import PythonLexer
 
-    numbers = itertools.count()
-
-    def panel(name, group, opened):
-        found = references[name]
-        numbered = HtmlFormatter(cssclass="code", linenos="inline", linenostart=found.first, wrapcode=True)
-        head = f"<summary><b>{html.escape(found.name)}</b> {found.path}, lines {found.first} to {found.last}</summary>"
-        code = highlight(found.code, PythonLexer(), numbered)
-        return f'<details class="panel" name="{group}"{" open" * opened}>{head}{code}</details>'
-
-    def panels(match):
-        """The code beside one paragraph: the first panel is open, and opening another closes it."""
-        group = f"beside-{next(numbers)}"
-        names = [html.unescape(name) for name in PANEL.findall(match[1])]
-        return f"<aside>{''.join(panel(name, group, not place) for place, name in enumerate(names))}</aside>"
-
-    light, dark = (HtmlFormatter(style=style).get_style_defs(".code") for style in ("friendly", "github-dark"))
-    style = (FOLDER / "report.css").read_text() + light + f"\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n"
-    return PANELS.sub(panels, page).replace("</head>", f"<style>{style}</style></head>")
+    code = references[html.unescape(found[1])]
+    highlighted = highlight(code.code, PythonLexer(stripnl=False), HtmlFormatter(nowrap=True))
+    lines = PLAIN.sub(r"\1", highlighted).rstrip("\n").split("\n")
+    return (
+        f'<details class="panel"{attributes}>'
+        f"<summary><b>{html.escape(code.name)}</b> {code.path}, lines {code.first} to {code.last}"
+        f'<span class="places">text: {found[2]}</span></summary>'
+        f'<pre class="code" style="counter-reset: line {code.first - 1}">'
+        + "".join(f"<span>{line}\n</span>" for line in lines)
+        + "</pre></details>"
+    )

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import h5py
 
+from results.scoring.tables import pooled
+
 COMMANDS = {  # a results file -> what measures it, with the data that its README line names
     "evaluation.json": "results/07_evaluate.py",
     "table1.json": "make table1",
@@ -16,19 +18,20 @@ COMMANDS = {  # a results file -> what measures it, with the data that its READM
     "flicker.json": "make flicker",
     "bench.json": "make bench",
 }
+OPTIONAL = ("encoder.json",)  # the report has no place for these where they are not there
 DIGITS = {"mse": 1, "auc": 4, "auc_rebalanced": 4, "colorfulness_ratio": 2, "psnr": 2, "ssim": 3}
 DIGITS_OF_GRAY_FILES = {"mse_gray_file": 1, "mse_gray_jpeg": 1}  # which baselines have not  # as in the README
 DATA = {
     "tiny": "tiny-imagenet-200-subset",
     "photos": "photos+scenes-and-objects",
-    "everyday": "everyday+photos+scenes-and-objects",
+    "mix": "everyday+photos+scenes-and-objects",
 }
 
 
 def gather(results):
     """Everything the report may print, as plain values: {file: content or None}, weights and figures that are there."""
     results = Path(results)
-    files = {name: _read(results / name) for name in COMMANDS}
+    files = {name: _read(results / name) for name in (*COMMANDS, *OPTIONAL)}
     weights = {path.stem: _attributes(path) for path in sorted((results / "weights").glob("*.h5"))}
     recipes = _recipes(files, weights)
     if files["errata.json"]:  # by number, for the text to name
@@ -39,6 +42,7 @@ def gather(results):
         "scores": _scores(files["evaluation.json"]),
         "weights": weights,
         "recipes": recipes,
+        "rates": _rates(weights),
         "pictures": sorted(
             path.relative_to(results).as_posix()
             for kind in ("figures", "curves")
@@ -61,18 +65,19 @@ def _attributes(path):
 
 
 def _scores(evaluation):
-    """{"l2_64@tiny@64": row}, of every row of the evaluation; "unet_128@mix@128@everyday" of a part of the photographs."""
+    """Rows of the evaluation: {"l2_64@tiny@64": row}, "unet_128@mix@128@everyday" of a part of the photographs,
+    "unet_128@pooled@128" of those that the README's table has.
+    """
     short = {name: key for key, name in DATA.items()}
     rows = evaluation["rows"] if evaluation else []
+    scores = {}
     for row in rows:  # rounded here and in the README by the same rule
         shown = {metric: n for metric, n in (DIGITS | DIGITS_OF_GRAY_FILES).items() if metric in row}
         row["text"] = {metric: f"{row[metric]:.{digits}f}" for metric, digits in shown.items()}
-    rows = [row for row in rows if row["data"] in short]
-    parts = [f"@{row['photographs']}" if "photographs" in row else "" for row in rows]
-    keys = [
-        f"{row['model']}@{short[row['data']]}@{row['resolution']}{part}" for row, part in zip(rows, parts, strict=True)
-    ]
-    return dict(zip(keys, rows, strict=True))
+        if row["data"] in short:
+            part = f"@{row['photographs']}" if "photographs" in row else ""
+            scores[f"{row['model']}@{short[row['data']]}@{row['resolution']}{part}"] = row
+    return scores | {f"{model}@pooled@{side}": row for (side, model), row in pooled(rows).items()}
 
 
 def _recipes(files, weights):
@@ -108,6 +113,14 @@ def _recipes(files, weights):
         )
     ]
     return [(what, script, seconds and seconds / 60, command) for what, script, seconds, command in rows]
+
+
+def _rates(weights):
+    """(weights, px, host, type, images a second) of each shipped network's own training, its validation included."""
+    return [
+        (name, each["resolution"], each["host"], each["compute"], each["images_seen"] / each["seconds"])
+        for name, each in weights.items()
+    ]
 
 
 def _scripts_of(attributes):

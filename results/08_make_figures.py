@@ -4,7 +4,8 @@ In:  the embedded photographs' shards and the shipped weights (`--data`: more ph
 Out: results/figures/result32.png (gray | truth | predicted), result64.png (predicted | truth), result128.png, and
      ranked32.png, ranked64.png, ranked128.png: the best, median and worst test photographs. Where the rebalanced
      networks are there, vivid32.png, vivid64.png, vivid128.png (gray | truth | L2 | rebalanced), and possible64.png and
-     the like (three samples of the distribution and its entropy). colorize.png: whole photographs as `colorize` gives them.
+     the like (three samples of the distribution and its entropy). colorize.png: whole photographs as `colorize` gives
+     them; failures.png: those where it fails.
      Half a minute. `--as-published` draws the 64 figure with red and blue exchanged, as the original did.
 """
 
@@ -17,6 +18,13 @@ PHOTOGRAPHS = 24  # of a source named by --data
 POSSIBLE = 8
 AT_THE_TOP = ("skimage/astronaut.png", "sklearn/china.jpg", "sklearn/flower.jpg")  # of the README
 TOP_SIDE = 320  # px, at which those are shown
+FAILURES = {  # of the weights' card
+    "skimage/coffee.png": "red, which\nnothing tells,\ncomes out gray",
+    "matplotlib/grace_hopper.jpg": "a gray flag,\nand a wall of\ntwo colours",
+    "skimage/ihc.png": "stained tissue,\nlike nothing that\nit was trained on",
+    "skimage/hubble_deep_field.jpg": "farther from the\ntruth than gray",
+}
+FAILURES_SIDE = 256
 RANKED = 4  # best, median and worst each; two of the ten embedded ones
 
 
@@ -29,7 +37,8 @@ def main():
     from preprocessing.sources import EMBEDDED, source_name
 
     draw_source(EMBEDDED, Path("results/figures"), arguments.as_published)
-    draw_colorize(Path("results/figures/colorize.png"))
+    draw_colorize(Path("results/figures/colorize.png"), AT_THE_TOP, TOP_SIDE)
+    draw_colorize(Path("results/figures/failures.png"), FAILURES, FAILURES_SIDE, row_titles=list(FAILURES.values()))
     if arguments.data:
         draw_source(source_name(arguments.data), Path("results/local/figures"), arguments.as_published)
     print("figures that are not named show the photographs that they showed: left alone")
@@ -78,7 +87,7 @@ def draw(columns, path, **options):
         print(f"figure: {path}")
 
 
-def draw_colorize(path):
+def draw_colorize(path, names, side, **options):
     """Draw gray | truth | what `colorize` makes of whole embedded photographs, the squares in their middle."""
     import cv2
     import numpy as np
@@ -88,14 +97,16 @@ def draw_colorize(path):
     from results.colorize import colorize
 
     columns = {"Gray": [], "Ground truth": [], "Predicted": []}
-    for photograph in open_embedded(EMBEDDED).photographs:
-        if photograph.id in AT_THE_TOP:
-            truth = read_image(photograph)
+    photographs = {photograph.id: photograph for photograph in open_embedded(EMBEDDED).photographs}
+    for name in names:
+        if name in photographs:
+            truth = read_image(photographs[name])
             gray = cv2.cvtColor(truth, cv2.COLOR_BGR2GRAY)
             pictures = cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR), truth, colorize(gray)
             for column, image_bgr in zip(columns.values(), pictures, strict=True):
-                column.append(centre_square(image_bgr, TOP_SIDE))
-    draw({title: np.stack(pictures) for title, pictures in columns.items()}, path, cell_px=TOP_SIDE)
+                column.append(centre_square(image_bgr, side))
+    columns = {title: np.stack(pictures) for title, pictures in columns.items()}
+    draw(columns, path, cell_px=side, **options)
 
 
 def draw_ranked(test, colorizer, path):

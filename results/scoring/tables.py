@@ -1,6 +1,6 @@
-"""The tables of the README, of `results/scores.md` and of the weights' card: `python results/scoring/tables.py` writes them.
+"""The tables of the README, of `results/scores.md` and of the weights' card, and the numbers in the README's text.
 
-From `evaluation.json` and the shipped weights.
+`python results/scoring/tables.py` writes them, from the results files and the shipped weights.
 """
 
 import json
@@ -9,6 +9,7 @@ from pathlib import Path
 from preprocessing.files import UserError, write_atomically
 from preprocessing.front_door import run
 from results.prediction.weights import find_weights, load_weights, shipped_names
+from results.scoring.stated import MIX, stated
 
 END = "<!-- end of table -->"
 SCORES = {
@@ -23,7 +24,6 @@ SCORES = {
 }
 # The README's rows: of the 1,520 test photographs of these collections, by the shards on which networks of that size learn.
 POOLED = "everyday+photos"
-MIX = "everyday+photos+scenes-and-objects"
 MIXES = {32: f"{MIX}+tiny-imagenet-200-subset", 64: f"{MIX}+tiny-imagenet-200-subset", 128: MIX}
 ROWS = {
     "gray": "gray",
@@ -38,17 +38,22 @@ ROWS = {
 README_SCORES = ("MSE", "MSE of gray files", "AuC", "Colourfulness")
 
 
+def pooled(rows):
+    """Those rows that are of the pooled photographs: {(resolution, model): row}."""
+    return {
+        (row["resolution"], row["model"]): row
+        for row in rows
+        if row["data"] == MIXES.get(row["resolution"]) and row.get("photographs", row["data"]) in (MIX, POOLED)
+    }
+
+
 def readme_table(rows):
     """The README's: for each size what needs no network, the report's own network and ours, as a Markdown table."""
     lines = ["| px | model | " + " | ".join(README_SCORES) + " |", "|---|---|" + "---|" * len(README_SCORES)]
-    for side, data in MIXES.items():
-        pooled = {
-            row["model"]: row
-            for row in rows
-            if (row["data"], row["resolution"]) == (data, side) and row.get("photographs", data) in (MIX, POOLED)
-        }
+    row_of = pooled(rows)
+    for side in MIXES:
         for model, name in ROWS.items():
-            if row := pooled.get(model := model.format(side)):
+            if row := row_of.get((side, model := model.format(side))):
                 cells = [str(side), name if model in ("gray", "mean") else f"{name} (`{model}`)"]
                 lines.append("| " + " | ".join(cells + [SCORES[score](row) for score in README_SCORES]) + " |")
     return "\n".join(lines)
@@ -89,15 +94,35 @@ def _short(word):
     return parts[-1] if word.startswith(("/", "..")) else word
 
 
+def walk_table(walk):
+    """Seconds of each step of a newcomer's walk, a column for each set of instructions, as a Markdown table."""
+    columns = walk["seconds"]
+    heads = ["seconds" if name == "as it is" else f"with oneDNN held to {name}" for name in columns]
+    lines = [f"| step | {' | '.join(heads)} |", "|---|" + "---|" * len(heads)]
+    for step in next(iter(columns.values())):
+        cells = [f"{seconds[step]:,.0f}" if step in seconds else "" for seconds in columns.values()]
+        lines.append("| " + " | ".join([step, *cells]) + " |")
+    return "\n".join(lines)
+
+
+def read_results(name):
+    """A results file's content, or what shipped weights say of themselves (`weights/l2_64.h5`); None where it is not there."""
+    if name.startswith("weights/"):
+        return load_weights(find_weights(Path(name).stem)).attributes
+    path = Path("results") / name
+    return json.loads(path.read_text()) if path.exists() else None
+
+
 def tables():
     """Each table by its file and by the comment that opens it there."""
-    rows = json.loads(Path("results/evaluation.json").read_text())["rows"]
+    rows = read_results("evaluation.json")["rows"]
+    walk = read_results("walk.json")
     attributes_of = {name: load_weights(find_weights(name)).attributes for name in shipped_names()}
     return {
         ("README.md", "<!-- table of results/evaluation.json -->"): readme_table(rows),
         ("results/scores.md", "<!-- table of results/evaluation.json -->"): scores_table(rows),
         ("results/weights/README.md", "<!-- table of results/weights -->"): training_table(attributes_of),
-    }
+    } | ({("README.md", "<!-- table of results/walk.json -->"): walk_table(walk)} if walk else {})
 
 
 def main():
@@ -108,6 +133,8 @@ def main():
         before, rest = text.split(begin)
         text = f"{before}{begin}\n{table}\n{END}{rest.partition(END)[2]}"
         write_atomically(Path(name), text.encode())
+    readme = Path("README.md")
+    write_atomically(readme, stated(readme.read_text(), read_results).encode())
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """`make flicker FILMS=...`: how much a film's colours change from frame to frame, and what steadying them costs.
 
-In:  colour films (first 60 frames of each), and the shipped l2_128.
+In:  colour films (first 60 frames of each), and the shipped unet_128.
 Out: results/flicker.json; for each film, of its own colours and of ours with and without `results/colorize/film.py:steady`, the mean
      change of chroma along the motion, and the mean squared error in ab against the film.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 from preprocessing.front_door import run
 
 OUT = Path("results/flicker.json")
+WEIGHTS = "unet_128"  # which `colorize` uses
 FRAMES = 60
 SIDE = 128  # px, the short side at which colours are compared
 
@@ -26,7 +27,7 @@ def main():
     from preprocessing.files import UserError, write_atomically
     from results.prediction.predict import load_colorizer
 
-    colorizer = load_colorizer("l2_128")
+    colorizer = load_colorizer(WEIGHTS)
     started = time.monotonic()
     measured = []
     for path in arguments.films:
@@ -35,7 +36,7 @@ def main():
             raise UserError(f"{path} is no film that FFmpeg can read: name one of at least two frames")
         measured.append({"film": path.name, "frames": len(frames), **measure(frames, colorizer)})
         print(json.dumps(measured[-1]))
-    table = {"weights": "l2_128", "seconds": round(time.monotonic() - started), "films": measured}
+    table = {"weights": WEIGHTS, "seconds": round(time.monotonic() - started), "films": measured}
     write_atomically(OUT, (json.dumps(table, indent=1) + "\n").encode())
     print(f"table: {OUT}")
 
