@@ -18,12 +18,19 @@ def main():
     parser.add_argument(
         "--crops", type=int, default=0, help="random crops of each training photograph (default: its centre)"
     )
+    parser.add_argument(
+        "--fast-decode",
+        action="store_true",
+        help="decode JPEGs of train at 1/2, 1/4 or 1/8, no smaller than the shards",
+    )
     parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster (default: this machine's cores)")
     arguments = parser.parse_args()
     if any(side % 16 or side <= 0 for side in arguments.resolutions):
         parser.error("--resolutions takes multiples of 16")
     if not 0 <= arguments.crops <= 1024:
         parser.error("--crops takes 0 to 1024")
+    if arguments.fast_decode and (arguments.crops or not arguments.data):
+        parser.error("--fast-decode is for the centre squares of --data: crops show what it leaves out")
 
     from preprocessing.build import build_shards, resolutions_of
     from preprocessing.pool import local_pool, start_workers_early
@@ -43,7 +50,11 @@ def main():
     for source, crops in sources:
         print(*source.left_out, sep="\n", end="\n" * bool(source.left_out), flush=True)
         manifest = build_shards(
-            source, resolutions_of(source, sorted(set(arguments.resolutions))), crops, engine=engine
+            source,
+            resolutions_of(source, sorted(set(arguments.resolutions))),
+            crops,
+            engine=engine,
+            fast_decode=arguments.fast_decode,
         )
         report(manifest)
 

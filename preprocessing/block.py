@@ -40,6 +40,7 @@ class Work:
     source: str
     resolutions: tuple
     crops: int
+    fast_side: int = 0  # px that the short side of a training photograph keeps where it is decoded scaled; 0: it is not
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,15 @@ def build_block(work, block, near_copies, step):
     -------
     thumbnails : list of (id, thumbnail) of each photograph of a test block, else empty
     """
-    crops = work.crops if block.split == "train" else 0
+    crops, fast_side = (work.crops, work.fast_side) if block.split == "train" else (0, 0)
     sides = [side for side in work.resolutions if not block.path(work.folder, side).exists()]
     shards = [_ShardInMaking(side, len(block.photographs), crops) for side in sides]
     thumbnails = []
     for index, photograph in enumerate(block.photographs):
         try:
-            image_bgr = downsampled_imagenet.row_to_bgr(block.rows[index]) if block.rows else read_image(photograph)
+            image_bgr = (
+                downsampled_imagenet.row_to_bgr(block.rows[index]) if block.rows else read_image(photograph, fast_side)
+            )
         except UnreadableFile as error:
             for shard in shards:
                 shard.log["skipped"].append([photograph.id, str(error)])

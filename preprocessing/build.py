@@ -56,7 +56,7 @@ def resolutions_of(source, wanted):
     return kept
 
 
-def build_shards(source, resolutions, crops=0, root="shards", engine=local_pool):
+def build_shards(source, resolutions, crops=0, root="shards", engine=local_pool, fast_decode=False):
     """Write every shard of `source` and its manifest; shards that are whole, and resolutions built before, are kept.
 
     Parameters
@@ -65,6 +65,7 @@ def build_shards(source, resolutions, crops=0, root="shards", engine=local_pool)
     resolutions : sequence of int, px
     crops : int, random crops of each training photograph; 0 for its centre square
     engine : function of the folder and the photographs, a context that gives preprocessing.block.Workers
+    fast_decode : bool, whether a JPEG of train is decoded at 1/2, 1/4 or 1/8 that is no smaller than the largest shard
 
     Returns
     -------
@@ -73,7 +74,7 @@ def build_shards(source, resolutions, crops=0, root="shards", engine=local_pool)
     folder = Path(root) / source.name
     with _swept(folder), engine(folder, source.photographs) as workers:
         started = time.monotonic()
-        resolutions = sorted({*resolutions, *begin_manifest(folder, source, crops)})
+        resolutions, fast_side = begin_manifest(folder, source, resolutions, crops, fast_decode)
         splits = {
             split: cut_into_blocks(split, photographs, max(1, crops) if split == "train" else 1)
             for split, photographs in split_photographs(source.photographs).items()
@@ -85,8 +86,9 @@ def build_shards(source, resolutions, crops=0, root="shards", engine=local_pool)
             if not all(block.path(folder, side).exists() for side in resolutions)
         ]
         if missing:
-            _build_blocks(workers, Work(folder, source.name, tuple(resolutions), crops), splits["test"], missing)
-        return finish_manifest(folder, source, crops, splits, resolutions, time.monotonic() - started)
+            work = Work(folder, source.name, tuple(resolutions), crops, fast_side)
+            _build_blocks(workers, work, splits["test"], missing)
+        return finish_manifest(folder, source, crops, fast_side, splits, resolutions, time.monotonic() - started)
 
 
 @contextlib.contextmanager

@@ -11,41 +11,49 @@ from preprocessing.lab import AB_ZERO
 from preprocessing.shards import SCHEMA, SHARD_IMAGES, read_build_log
 
 
-def _manifest_head(source, crops):
+def _manifest_head(source, crops, fast_side):
     """What shards must have in common to go on with a build."""
     return {
         "schema": SCHEMA,
         "source": source.name,
-        "fingerprint": source.fingerprint,
+        "fingerprint": source.fingerprint + f"-fast-{fast_side}" * bool(fast_side),
         "crops": crops,
         "shard_images": SHARD_IMAGES,
     }
 
 
-def begin_manifest(folder, source, crops):
-    """Note what is being built and return the resolutions built before.
+def begin_manifest(folder, source, resolutions, crops, fast_decode):
+    """Note what is being built; return its resolutions, those built before among them, and the `fast_side` of its Work.
 
-    Shards of another list of photographs or other crops are removed first.
+    Shards of another list of photographs, other crops or another decoding are removed first.
     """
-    head = _manifest_head(source, crops)
     path = folder / "manifest.json"
     try:
         before = json_object(path)
     except (OSError, ValueError):
         before = {}
     built = before.get("resolutions", {})
+
+    def begun(built):
+        sides = sorted({*resolutions, *map(int, built)})
+        # That of the largest shard, whichever is missing: a stopped build goes on with the same pixels.
+        fast_side = sides[-1] if fast_decode else 0
+        return sides, fast_side, _manifest_head(source, crops, fast_side)
+
+    sides, fast_side, head = begun(built)
     if any(before.get(key) != value for key, value in head.items()):
         stale = [entry for entry in folder.iterdir() if entry.is_dir() and entry.name.isdigit()]
         if stale:
-            print(f"{folder} was built from other photographs or crops: building it again")
+            print(f"{folder} was built from other photographs or crops, or decoded otherwise: building it again")
         for entry in stale:
             shutil.rmtree(entry)
         built = {}
+        sides, fast_side, head = begun(built)
     write_atomically(path, json.dumps(head | {"complete": False, "resolutions": built}).encode())
-    return map(int, built)
+    return sides, fast_side
 
 
-def finish_manifest(folder, source, crops, splits, resolutions, seconds):
+def finish_manifest(folder, source, crops, fast_side, splits, resolutions, seconds):
     """Sum up the logs of all shards; write the manifest and return it."""
     logs = {
         (split, side): [read_build_log(block.path(folder, side)) for block in blocks]
@@ -54,7 +62,7 @@ def finish_manifest(folder, source, crops, splits, resolutions, seconds):
     }
     seen = [log for (_, side), each in logs.items() if side == resolutions[0] for log in each]
     manifest = {
-        **_manifest_head(source, crops),
+        **_manifest_head(source, crops, fast_side),
         "complete": True,
         "photographs": {split: sum(len(block.photographs) for block in blocks) for split, blocks in splits.items()},
         "left_out": source.left_out,

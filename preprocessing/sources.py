@@ -17,7 +17,7 @@ from preprocessing import downsampled_imagenet
 from preprocessing.embedded import embedded_files
 from preprocessing.files import UserError
 from preprocessing.listing import PHOTOGRAPHS, files_below, is_hidden, passed_over, suffix_of
-from preprocessing.photograph import UnreadableFile, check_size, decode, decode_small_jpeg, read_file
+from preprocessing.photograph import UnreadableFile, check_size, decode, decode_ordinary_jpeg, read_file
 
 EMBEDDED = "embedded"  # every embedded photograph is test: what shipped weights are shown on
 EMBEDDED_TRAINING = "embedded-training"  # the same, cut into splits for a demonstration of training
@@ -195,8 +195,8 @@ def _divided(names):
     return {name: (part, ids[name]) for name, part in parts.items() if part}, left_out
 
 
-def read_image(photograph):
-    """Read one photograph as it is meant to be seen, without its alpha.
+def read_image(photograph, short_side=0):
+    """Read one photograph as it is meant to be seen, without its alpha; `short_side` as `preprocessing.photograph.decode`.
 
     Returns
     -------
@@ -210,8 +210,8 @@ def read_image(photograph):
     if photograph.kind == "batch":
         return downsampled_imagenet.row_to_bgr(downsampled_imagenet.load_batch(photograph.container)[photograph.member])
     data = _from_zip(photograph) if photograph.kind == "zip" else read_file(photograph.container)
-    image_bgr = decode_small_jpeg(data)
-    return decode(data)[0] if image_bgr is None else image_bgr
+    image_bgr = decode_ordinary_jpeg(data, short_side)
+    return decode(data, short_side=short_side)[0] if image_bgr is None else image_bgr
 
 
 def _from_zip(photograph):

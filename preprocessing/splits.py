@@ -11,6 +11,7 @@ from preprocessing.files import UserError
 VAL_SHARE = 0.05
 TEST_SHARE = 0.05  # only of a source that brings no validation part of its own
 THUMBNAIL_SIDE = 8  # px
+LARGE = 256  # px, from which halving before changes a thumbnail by less than one 8-bit level
 NEAR_COPY_RMS = 4.0  # 8-bit levels; in photos.zip copies lie below 1 and the nearest others at 13
 
 
@@ -70,6 +71,9 @@ def thumbnail(image_bgr):
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     square = image_bgr[top : top + side, left : left + side]
+    if side > LARGE and side % THUMBNAIL_SIDE:  # INTER_AREA is several times as fast by a whole factor
+        half = side // (2 * THUMBNAIL_SIDE) * THUMBNAIL_SIDE
+        square = cv2.resize(square, (half, half), interpolation=cv2.INTER_LINEAR)
     return cv2.resize(square, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA)
 
 

@@ -132,6 +132,31 @@ def test_finished_shards_are_kept_and_other_crops_build_again(tmp_path):
     assert read_manifest("photos", tmp_path)["crops"] == 2
 
 
+def test_fast_decoding_is_of_train_alone_and_shards_say_so(tmp_path):
+    for index in range(40):
+        photograph_file(tmp_path / "photos" / f"{index}.jpg", index, height=150, width=200)
+    source, whole, fast = open_source([tmp_path / "photos"]), tmp_path / "whole", tmp_path / "fast"
+    build_shards(source, [32, 64], root=whole)
+    build_shards(source, [32], root=fast, fast_decode=True)
+    assert read_manifest("photos", fast)["fingerprint"] == source.fingerprint + "-fast-32"
+    quarter = read_split("photos", 32, "train", fast).L
+    build_shards(source, [32, 64], root=fast, fast_decode=True)
+    assert read_manifest("photos", fast)["fingerprint"] == source.fingerprint + "-fast-64"
+    assert (quarter != read_split("photos", 32, "train", fast).L).any()  # now out of a half, as those of 64 px
+    for side in (32, 64):
+        for split in ("train", "val", "test"):
+            one, other = (read_split("photos", side, split, root) for root in (whole, fast))
+            assert (one.id, (one.L == other.L).all()) == (other.id, split != "train")
+            assert np.abs(one.L.astype(int) - other.L).mean() < 2
+            assert np.abs(one.ab.astype(int) - other.ab).mean() < 2
+    written = list_shards("photos", 64, "train", fast)[0].stat().st_mtime_ns
+    build_shards(source, [32], root=fast, fast_decode=True)
+    assert list_shards("photos", 64, "train", fast)[0].stat().st_mtime_ns == written
+    build_shards(source, [32], root=fast)
+    assert read_manifest("photos", fast)["fingerprint"] == source.fingerprint
+    assert (read_split("photos", 32, "train", fast).L == read_split("photos", 32, "train", whole).L).all()
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
 def test_a_stopped_build_goes_on_and_equals_an_unbroken_one(tmp_path, number, code):
     photos = make_photos(tmp_path / "photos", 400)  # many blocks, so that the signal comes in time
@@ -160,7 +185,14 @@ def test_a_stopped_build_goes_on_and_equals_an_unbroken_one(tmp_path, number, co
 
 def test_errors_of_a_user_are_one_line_and_exit_code_2(tmp_path):
     (tmp_path / "empty").mkdir()
-    for arguments in (["--data", "empty"], ["--data", "missing"], ["--crops", "-1"], ["--resolutions", "0"]):
+    for arguments in (
+        ["--data", "empty"],
+        ["--data", "missing"],
+        ["--crops", "-1"],
+        ["--resolutions", "0"],
+        ["--data", "empty", "--fast-decode", "--crops", "2"],
+        ["--fast-decode"],
+    ):
         process = run_script(BUILD, *arguments, cwd=tmp_path)
         assert process.returncode == 2
         assert "Traceback" not in process.stderr

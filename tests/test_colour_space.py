@@ -10,7 +10,7 @@ from pictures import COLOURS, GRAY, encoded, error_of_lightness
 from PIL import Image, ImageCms
 
 from preprocessing.colour_space import COLOUR_SPACE, EXIF, INDEX, INTEROPERABILITY
-from preprocessing.photograph import SRGB, decode, decode_small_jpeg
+from preprocessing.photograph import SRGB, decode, decode_ordinary_jpeg
 
 
 def numbers(values):
@@ -34,6 +34,7 @@ def profile(space, gamma, primaries=()):
     return head.ljust(128, b"\0") + table + body
 
 
+SRGB_PROFILE = ImageCms.ImageCmsProfile(SRGB).tobytes()
 PROFILES = {
     "Adobe RGB": profile(b"RGB ", 2.2, [(0.6097, 0.3111, 0.0195), (0.2053, 0.6257, 0.0609), (0.1492, 0.0632, 0.7446)]),
     "Display P3": profile(b"RGB ", 2.2, [(0.5151, 0.2412, -0.001), (0.292, 0.6922, 0.0419), (0.1571, 0.0666, 0.7841)]),
@@ -76,7 +77,7 @@ def test_a_gray_picture_with_a_profile_of_rgb_is_seen_through_it():
     assert error_of_lightness(as_gray, encoded(GRAY)) > 1
 
 
-@pytest.mark.parametrize("icc", [ImageCms.ImageCmsProfile(SRGB).tobytes(), b"no profile", profile(b"GRAY", 1.0)])
+@pytest.mark.parametrize("icc", [SRGB_PROFILE, b"no profile", profile(b"GRAY", 1.0)])
 def test_a_profile_of_srgb_and_one_that_does_not_fit_change_nothing(icc):
     assert (decode(encoded(COLOURS, icc_profile=icc))[0] == COLOURS[..., ::-1]).all()
 
@@ -98,7 +99,7 @@ def test_adobe_rgb_that_only_exif_names_is_seen(format):
     assert np.abs(decode(said)[0].astype(int) - decode(held)[0]).max() <= 2
     assert error_of_lightness(said, encoded(COLOURS)) < 0.5 * error_of_lightness(wrong, encoded(COLOURS))
     assert (decode(wrong)[0] == decode(srgb)[0]).all()
-    assert format != "JPEG" or decode_small_jpeg(said) is None
+    assert format != "JPEG" or decode_ordinary_jpeg(said) is None
 
 
 def png_with(pixels, **chunks):
@@ -148,11 +149,13 @@ def test_the_quick_way_leaves_every_other_file_to_the_reader():
     others = {
         "profile": encoded(COLOURS, "JPEG", icc_profile=PROFILES["ProPhoto"]),
         "cmyk": encoded(Image.fromarray(COLOURS).convert("CMYK"), "JPEG"),
-        "large": encoded(np.zeros((300, 300), np.uint8), "JPEG"),
+        "gray with a profile": encoded(GRAY, "JPEG", icc_profile=SRGB_PROFILE),
+        "orientation in XMP": encoded(COLOURS, "JPEG", xmp=b'<x tiff:Orientation="6"/>'),
         "cut": small[:-9],
         "cut in its header": small[:30] + b"\xff\xd9",
         "png": encoded(COLOURS),
         "empty": b"",
     }
-    assert decode_small_jpeg(small) is not None
-    assert [name for name, data in others.items() if decode_small_jpeg(data) is not None] == []
+    for ordinary in (small, encoded(COLOURS, "JPEG", icc_profile=SRGB_PROFILE)):
+        assert (decode_ordinary_jpeg(ordinary) == decode(ordinary)[0]).all()
+    assert [name for name, data in others.items() if decode_ordinary_jpeg(data) is not None] == []

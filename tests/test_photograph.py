@@ -13,7 +13,7 @@ from PIL import Image, PngImagePlugin
 
 from preprocessing import photograph
 from preprocessing.lab import bgr_to_lab
-from preprocessing.photograph import UnreadableFile, decode, decode_small_jpeg, read_file, read_photograph
+from preprocessing.photograph import UnreadableFile, decode, decode_ordinary_jpeg, read_file, read_photograph
 
 RANDOM = np.random.default_rng(0)
 
@@ -29,13 +29,28 @@ def test_an_ordinary_photograph_has_the_pixels_on_which_weights_were_trained_and
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
-def test_the_quick_way_for_small_jpegs_gives_what_the_reader_gives(orientation):
+@pytest.mark.parametrize("short_side", [0, 90, 59, 16])  # the whole, and no less than 1, 1/2 and 1/4 of the enlarged
+def test_the_quick_way_for_ordinary_jpegs_gives_what_the_reader_gives(orientation, short_side):
     exif = Image.Exif()
     exif[0x0112] = orientation
     for options in ({}, {"progressive": True}, {"subsampling": 0, "quality": 95}, {"comment": b"APP2" * 9}):
-        for image in (COLOURS, GRAY):
+        for image in (COLOURS, GRAY, cv2.resize(COLOURS, (181, 119))):
             data = encoded(image, "JPEG", exif=exif, **options)
-            assert (decode_small_jpeg(data) == decode(data)[0]).all()
+            assert (decode_ordinary_jpeg(data, short_side) == decode(data, short_side=short_side)[0]).all()
+
+
+def test_a_jpeg_decoded_scaled_is_upright_no_smaller_than_asked_for_and_as_if_resized():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    large = cv2.resize(COLOURS, (720, 480), interpolation=cv2.INTER_CUBIC)
+    data = encoded(large, "JPEG", quality=95, exif=exif)
+    whole = decode(data)[0]
+    for short_side, size in ((481, (480, 720)), (240, (240, 360)), (61, (120, 180)), (60, (60, 90)), (1, (60, 90))):
+        scaled = decode(data, short_side=short_side)[0]
+        assert scaled.shape[1::-1] == size
+        expected = cv2.resize(whole, size, interpolation=cv2.INTER_AREA)
+        assert np.abs(scaled.astype(int) - expected).mean() < 2
+    assert decode(encoded(large), short_side=60)[0].shape == large.shape  # no other kind is decoded scaled
 
 
 def test_gray_of_8_and_16_bits_palette_cmyk_and_rgb_are_the_same_photograph():
