@@ -46,7 +46,7 @@ def started(command, cwd):
 def ended(processes):
     """What each worker says, and its exit code."""
     try:
-        return [(process.communicate(timeout=240)[0], process.returncode) for process in processes]
+        return [(process.communicate(timeout=600)[0], process.returncode) for process in processes]
     finally:
         for process in processes:
             process.kill()
@@ -59,7 +59,7 @@ def killed(tmp_path_factory, shard_root):
     (folder / "shards").symlink_to(shard_root)
     processes = started([a_worker.__file__, shard_root, folder], folder)
     checkpoint = folder / "runs/demonstration_l2_32/checkpoints/checkpoint"
-    end = time.monotonic() + 240
+    end = time.monotonic() + 600
     while not checkpoint.exists() and all(each.poll() is None for each in processes) and time.monotonic() < end:
         time.sleep(0.05)
     os.kill(processes[1].pid, signal.SIGKILL)

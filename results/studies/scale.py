@@ -1,9 +1,10 @@
 """`make scale`: what several machines, and more images than fit in memory, cost in training at 64 px; on an idle Linux machine.
 
 Measured: a step of two workers on loopback, a core each, beside that of one with the same share of a batch; the all-reduce of
-the whole network, and of one number. Computed from them by FORMULA, a model: a step of more machines over a network.
+the whole network, and of one number. Computed from them by FORMULA, a model and not measured: a step of n machines over a
+network, each with the batch that this one has alone.
 Measured: peak memory, and the wait for data, of training from 20,000 and from 200,000 synthetic images (2.5 GB in a temporary
-folder) under `ulimit -d`, from an epoch's first images to the next group of shards, after a pass through all.
+folder) under `ulimit -d`: all are read in turn, and the steps around the beginning of the last group of shards are trained.
 The numbers go to results/scale.json, the model's to results/figures/scale.png.
 """
 
@@ -61,9 +62,8 @@ def measure_workers():
     """Seconds of a step: of this machine, of one core, and of two workers of a core each; of their all-reduces."""
     whole = {compute: in_processes(_step, (compute, BATCH))[0] for compute in ("float32", "bfloat16")}
     compute = min(whole, key=lambda name: whole[name]["step"])
-    core = {min(os.sched_getaffinity(0))}
-    one = in_processes(_step, (compute, CORE_BATCH, core))[0]
-    cores = [{each} for each in sorted(os.sched_getaffinity(0))[:2]]
+    cores = [{each} for each in (sorted(os.sched_getaffinity(0)) * 2)[:2]]
+    one = in_processes(_step, (compute, CORE_BATCH, cores[0]))[0]
     ports = [_free_port() for _ in cores]
     tasks = [(compute, CORE_BATCH, each, ports, rank) for rank, each in enumerate(cores)]
     two = in_processes(_step, *tasks)[0]
@@ -202,7 +202,7 @@ def _least(call, times):
 
 
 def _train_within(root, images):
-    """Read an epoch of the shards, then train across the border of two groups of them; the peak, and the wait."""
+    """Read the shards but for their last group, and train across its beginning; the peak, and the wait."""
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
 
     from preprocessing.batches import SHUFFLED_SHARDS, TrainingBatches
@@ -211,13 +211,11 @@ def _train_within(root, images):
 
     _, step = _step_function("float32", ALONE)
     batches = TrainingBatches(str(images), SIDE, MEMORY_BATCH, 0, root)
-    everything = batches.from_step(0)
-    for _ in range(batches.steps_per_epoch):
-        next(everything)
-    everything.close()
+    group = SHUFFLED_SHARDS * SHARD_IMAGES
+    stream, waited = batches.from_step(0), 0.0
+    for _ in range((images - 1) // group * group // MEMORY_BATCH - WARM_STEPS - BEFORE):
+        next(stream)
     _forget(Path(root) / str(images))
-    first = SHUFFLED_SHARDS * SHARD_IMAGES // MEMORY_BATCH - BEFORE
-    stream, waited = batches.from_step(first), 0.0
     for number in range(WARM_STEPS + BEFORE + AFTER):
         if number == WARM_STEPS:
             started, waited = time.perf_counter(), 0.0
