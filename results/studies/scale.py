@@ -32,7 +32,7 @@ GIGABITS = (1, 10, 100)  # a second
 IMAGES = (20_000, 200_000)
 MEMORY = 1_500_000_000  # bytes, `ulimit -d`
 MEMORY_BATCH = 16
-BEFORE, AFTER = 20, 80  # steps on both sides of where the next group of shards begins
+BEFORE, AFTER = 70, 30  # steps on both sides of where the next group of shards begins, or up to 60 steps before that
 
 
 def main():
