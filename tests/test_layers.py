@@ -152,8 +152,10 @@ def test_moving_statistics_go_to_those_of_the_data():
 def test_dropout_keeps_the_mean_and_is_drawn_by_its_seed():
     x = tf.ones((50, 20, 20, 2))
     dropped = layers.dropout(x, 0.4, [1, 2]).numpy()
-    assert set(np.unique(dropped.round(4))) == {0.0, np.float32(1 / 0.6).round(4)}
+    assert set(np.unique(dropped)) == {0.0, np.float32(256 / 154)}  # 102 of 256
     assert (dropped == 0).mean() == pytest.approx(0.4, abs=0.01)
+    assert dropped.mean() == pytest.approx(1, abs=0.02)
+    assert 0 < (layers.dropout(x, 0.999, [1, 2]).numpy() > 0).mean() < 0.01
     assert (dropped == layers.dropout(x, 0.4, [1, 2]).numpy()).all()
     assert (dropped != layers.dropout(x, 0.4, [1, 3]).numpy()).any()
 

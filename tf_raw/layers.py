@@ -105,13 +105,13 @@ def max_pool(x):
 
 
 def dropout(x, rate, seed):
-    """Zero a share `rate` of x and scale the rest by 1 / (1 - rate) (Srivastava et al. 2014).
+    """Zero a share `rate` of x, to the nearest 1/256, and scale the rest so that the mean stays (Srivastava et al. 2014).
 
     `seed` is two integers: one seed always drops the same values, so that a resumed run drops what an unbroken one does.
     """
-    count = tf.size(x)
-    words = tf.random.stateless_uniform([(count + 1) // 2], seed, None, None, tf.uint32)
-    # 16 random bits a value, where tf.nn.experimental.stateless_dropout draws 32 and takes twice as long
-    bits = tf.reshape(tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:count], tf.shape(x))
-    kept = tf.cast(bits >= tf.constant(round(rate * 2**16), tf.uint16), x.dtype)
-    return x * kept * tf.cast(1 / (1 - rate), x.dtype)
+    count, dropped = tf.size(x), min(round(rate * 256), 255)
+    words = tf.random.stateless_uniform([(count + 3) // 4], seed, None, None, tf.uint32)
+    # 8 random bits a value: with 16 a step of 04 takes 6% longer, and tf.nn.experimental.stateless_dropout draws 32
+    bits = tf.reshape(tf.reshape(tf.bitcast(words, tf.uint8), [-1])[:count], tf.shape(x))
+    kept = tf.cast(bits >= tf.constant(dropped, tf.uint8), x.dtype)
+    return x * kept * tf.cast(256 / (256 - dropped), x.dtype)
