@@ -54,6 +54,7 @@ STATED = (
     ("more colour costs in AuC | {} minutes", "tradeoff.json", ("seconds", minutes), ".0f"),
     ("best shown to a network | {} minutes", "ways.json", ("seconds", minutes), ".1f"),
     ("has learnt from JPEG | {} minutes", "jpeg.json", ("seconds", minutes), ".0f"),
+    ("more images than memory holds | {} minutes", "scale.json", ("seconds", minutes), ".0f"),
     ("from frame to frame | {} minutes", "flicker.json", ("seconds", minutes), ".1f"),
 )
 
