@@ -16,6 +16,7 @@ COMMANDS = {  # a results file -> what measures it, with the data that its READM
     "ways.json": "make ways",
     "jpeg.json": "make jpeg",
     "flicker.json": "make flicker",
+    "scale.json": "make scale",
     "bench.json": "make bench",
 }
 OPTIONAL = ("encoder.json",)  # the report has no place for these where they are not there
@@ -110,6 +111,7 @@ def _recipes(files, weights):
             ("ways to show a photograph", "results/studies/ways.py", "ways.json"),
             ("what JPEG teaches", "results/studies/jpeg.py", "jpeg.json"),
             ("films", "results/studies/flicker.py", "flicker.json"),
+            ("more machines", "results/studies/scale.py", "scale.json"),
         )
     ]
     return [(what, script, seconds and seconds / 60, command) for what, script, seconds, command in rows]
