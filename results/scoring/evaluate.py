@@ -25,9 +25,7 @@ from results.scoring.metrics import (
 )
 
 GRAY_FILES = {"gray_file": None, "gray_jpeg": 75}  # what else a network is shown, and the quality of its JPEG
-CHUNK = (
-    BATCH  # photographs scored at a time: what a network gave of them is not computed again for another way to read it
-)
+CHUNK = BATCH  # photographs scored at a time: small, and what a network remembers (Colorizer.remembering)
 
 
 def score(predict, test, bin_counts, name):

@@ -10,12 +10,13 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from keras_port.unet_layout import STAGES
 from preprocessing.front_door import add_data_argument, run
 
 WAYS = {  # what differs from the shipped network's own configuration
     "pretrained, stem and two stages frozen": {},
     "pretrained, none frozen": {"frozen_stages": 0},
-    "pretrained, all frozen": {"frozen_stages": 7},
+    "pretrained, all frozen": {"frozen_stages": len(STAGES)},
     "from nothing": {"pretrained": False, "frozen_stages": 0, "encoder_rate": 1.0},
 }
 BATCH, TIMED_STEPS, ROUNDS = 32, 4, 5
