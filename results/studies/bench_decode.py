@@ -6,7 +6,7 @@ from pathlib import Path
 
 SIZE = (500, 375)  # px, the commonest of ImageNet
 QUALITY = 94  # which gives the photographs below 100 KB, as ImageNet's have
-CUTS, COPIES = 60, 8  # places where each embedded photograph is cut, and how often each cut is written
+CUTS, COPIES = 60, 32  # places where each embedded photograph is cut, and how often each cut is written
 IMAGENET = 1_281_167  # training photographs
 SIDES = (32, 64, 128)  # px
 SIDE = 64

@@ -27,6 +27,10 @@ def bench_training(source, side):
     print(f"training: {ratio:.2f} of Keras fit's rate")
     counts = read_manifest(source)["resolutions"][str(side)]["train"]["ab_bin_counts"]
     faster = max(ours, key=lambda name: ours[name][0])
+    augmented, augmented_wait = _our_rate(
+        TrainingBatches(source, side, BATCH, seed=0, augmented=True), faster, SevenLayerNetwork, squared
+    )
+    print(f"--augment, {faster}: {augmented:.1f} images/s, waits for data {augmented_wait:.2%} of the time")
     with_loss, without = (
         _our_rate(batches, faster, BinsNetwork, loss)[0]
         for loss in (bins_loss(counts, True), Loss("none", lambda _, logits: tf.reduce_mean(logits)))
@@ -38,8 +42,10 @@ def bench_training(source, side):
     rates = {f"tf_raw_{name}": rate for name, (rate, _) in ours.items()} | {
         f"fit_{name}": r for name, r in theirs.items()
     }
-    waits = {"wait_share": max(wait for _, wait in ours.values())}
-    return dict(**rates, ratio=ratio, **waits, rebalanced=with_loss, rebalanced_loss_share=loss_share)
+    waits = {"wait_share": max(wait for _, wait in ours.values()), "augmented_wait_share": augmented_wait}
+    return dict(
+        **rates, ratio=ratio, augmented=augmented, **waits, rebalanced=with_loss, rebalanced_loss_share=loss_share
+    )
 
 
 def _our_rate(batches, compute, build, loss):
