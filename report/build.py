@@ -22,6 +22,13 @@ REPOSITORY = FOLDER.parent
 REFERENCE = re.compile(r'"([\w/]+\.py:[\w.]+)"')
 ASIDE = re.compile(r"<aside>.*?</aside>", re.DOTALL)
 PLAIN = re.compile(r'<span class="[npw]">([^<]*)</span>')  # names, punctuation, space: most of a page, and not coloured
+CONSTANTS = {  # of the code, that the text names
+    "val_share": "preprocessing/splits.py:VAL_SHARE",
+    "presets": "tf_raw/config.py:PRESETS",
+    "jpeg_quality": "results/studies/jpeg.py:QUALITY",
+    "gray_files": "results/scoring/evaluate.py:GRAY_FILES",
+    "large_photograph": "results/studies/bench_decode.py:SIZE",
+}
 PANEL = re.compile(r'<div class="panel" data-reference="([^"]+)">(.*?)</div>', re.DOTALL)
 
 
@@ -45,6 +52,7 @@ def build(results=REPOSITORY / "results", out=FOLDER):
             name: {"path": r.path, "name": r.name, "first": r.first, "last": r.last} for name, r in references.items()
         },
         "bins": len(bin_centres()),
+        "constants": {name: literal(reference) for name, reference in CONSTANTS.items()},
         "published": literal("results/studies/table1.py:REPORT"),
         "fields": receptive_fields(),
         "schematic": draw_schematic(literal("tf_raw/network.py:LAYERS")),

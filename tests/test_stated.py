@@ -22,14 +22,16 @@ EXCEPTIONS = {
     r"code 1\.": "the exit code",
     r"keras #20585": "the number of an issue",
     r"95% bootstrap": "results/scoring/metrics.py: what the interval is",
-    r"theirs, which is at 256 px": "Zhang et al. 2016",
-    r"table 1": "the name of the report's table",
+    r"paper's, which is at 256 px": "Zhang et al. 2016",
+    r"table 1": "the name of the original's table",
+    r"500 x 375 px": "results/studies/bench_decode.py: SIZE",
+    r"step of 04": "a script by its number",
     r"batch 10, dropout 0\.4, 3x3 kernels": "the original report's table 1",
     r"dropout 0\.1": "tf_raw/config.py: PRESETS",
     r"each of 262 colours": "preprocessing/ab_bins.py: bin_centres, checked below",
     r"itself, by 1\.8": "as the program below it says",
     r"float32, 0 to 100": "the range of CIE L*",
-    r"divisible by 32 \(seven-layer networks:\nby 4; the notebook's: exactly 128\)": "the networks' strides",
+    r"divisible by 32 \(seven-layer networks:\nby 4; that of the original's notebook: exactly 128\)": "the networks' strides",
 }
 
 

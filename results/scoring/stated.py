@@ -16,6 +16,11 @@ def seconds_of(runs):
     return sum(run["seconds"] or 0 for run in runs)
 
 
+def fastest(package):
+    """Of a step's rates, the highest of one package's types."""
+    return lambda step: max(rate for name, rate in step.items() if name.startswith(f"{package}_"))
+
+
 def _took(script):
     return "bench.json", ("sequence_seconds", script)
 
@@ -55,6 +60,14 @@ STATED = (
     ("best shown to a network | {} minutes", "ways.json", ("seconds", minutes), ".1f"),
     ("has learnt from JPEG | {} minutes", "jpeg.json", ("seconds", minutes), ".0f"),
     ("more images than memory holds | {} minutes", "scale.json", ("seconds", minutes), ".0f"),
+    ("step of 04 trains {} images a second", "bench.json", ("step", fastest("tf_raw")), ".0f"),
+    ("the same in PyTorch {}, each", "bench.json", ("step", fastest("torch")), ".0f"),
+    ("commonest size, it writes {} a second", "bench.json", ("photographs", "fast_ours_per_second"), ",.0f"),
+    ("at 64 px instead of {}:", "bench.json", ("photographs", "whole_ours_per_second"), ",.0f"),
+    (": {} hours instead of", "bench.json", ("photographs", "fast_imagenet_hours"), ".2f"),
+    ("hours instead of {} for", "bench.json", ("photographs", "whole_imagenet_hours"), ".2f"),
+    ("L then differs by {} and", "bench.json", ("photographs", "L_difference_64"), ".2f"),
+    ("and ab by {} in the mean", "bench.json", ("photographs", "ab_difference_64"), ".2f"),
     ("from frame to frame | {} minutes", "flicker.json", ("seconds", minutes), ".1f"),
 )
 

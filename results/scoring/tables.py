@@ -28,7 +28,7 @@ MIXES = {32: f"{MIX}+tiny-imagenet-200-subset", 64: f"{MIX}+tiny-imagenet-200-su
 ROWS = {
     "gray": "gray",
     "mean": "mean colour",
-    "report_{}": "the report's network",
+    "report_{}": "the original's network",
     "l2_{}": "ours, L2",
     "rebalanced_{}+chosen": "ours, vivid",
     "unet_{}": "U-Net, L2",
