@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: results test check lint bench scale table1 errata tradeoff ways jpeg encoder flicker walk
+.PHONY: results test check lint bench scale table1 errata tradeoff ways jpeg encoder gridding flicker walk
 .DELETE_ON_ERROR:
 
 results: .venv/installed
@@ -46,6 +46,10 @@ jpeg: .venv/installed
 
 encoder: .venv/installed
 	$(BIN)/python results/studies/encoder.py $(if $(DATA),--data $(DATA))
+
+# WEIGHTS: seven-layer networks at 128 px, before a mend and after.
+gridding: .venv/installed
+	$(BIN)/python results/studies/gridding.py --weights $(WEIGHTS)
 
 flicker: .venv/installed
 	$(BIN)/python results/studies/flicker.py $(FILMS)
