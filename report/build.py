@@ -27,6 +27,8 @@ CONSTANTS = {  # of the code, that the text names
     "presets": "tf_raw/config.py:PRESETS",
     "jpeg_quality": "results/studies/jpeg.py:QUALITY",
     "gray_files": "results/scoring/evaluate.py:GRAY_FILES",
+    "colourfulness_wanted": "results/scoring/choose.py:WANTED",
+    "near_best": "results/scoring/choose.py:NEAR_BEST",
     "large_photograph": "results/studies/bench_decode.py:SIZE",
 }
 PANEL = re.compile(r'<div class="panel" data-reference="([^"]+)">(.*?)</div>', re.DOTALL)
