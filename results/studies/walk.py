@@ -45,7 +45,7 @@ STEPS = (  # what the README says, and the shell's words for it; $DATA and $FILM
     (
         "`colorize` without TensorFlow, installed anew",
         "cd walk && python3 -m venv plain && plain/bin/pip install --quiet --editable . && "
-        "plain/bin/colorize coloured --out again && ! plain/bin/python -c 'import tensorflow' 2>/dev/null",
+        "plain/bin/colorize $DATA --out again && ! plain/bin/python -c 'import tensorflow' 2>/dev/null",
     ),
 )
 
