@@ -167,7 +167,7 @@ def test_a_run_with_other_settings_and_a_damaged_state_are_refused(tmp_path, sha
 
 def test_a_stopped_and_killed_script_goes_on(tmp_path, shard_root):
     (tmp_path / "shards").symlink_to(shard_root)
-    command = (SCRIPT, "--epochs", "3", "--batch-size", "4", "--images-per-epoch", "8")
+    command = (SCRIPT, "--epochs", "3", "--batch-size", "2", "--images-per-epoch", "4")
     folder = tmp_path / "runs/demonstration_l2_128"
     stopped_and_killed(command, tmp_path, folder / "state.h5")
     assert len((folder / "log.csv").read_text().splitlines()) == 4

@@ -205,11 +205,11 @@ def written(path):
 
 def test_a_stopped_and_killed_script_goes_on(tmp_path, shard_root):
     (tmp_path / "shards").symlink_to(shard_root)
-    command = (SCRIPT, "--epochs", "12", "--batch-size", "10", "--patience", "12")
+    command = (SCRIPT, "--epochs", "6", "--batch-size", "10", "--patience", "6")
     folder = tmp_path / "runs/demonstration_l2_32"
     stopped_and_killed(command, tmp_path, folder / "checkpoints/checkpoint")
-    assert len((folder / "log.csv").read_text().splitlines()) == 13
-    assert json.loads((folder / "config.json").read_text())["epochs"] == 12
+    assert len((folder / "log.csv").read_text().splitlines()) == 7
+    assert json.loads((folder / "config.json").read_text())["epochs"] == 6
 
 
 @pytest.mark.parametrize(
