@@ -12,8 +12,10 @@ results: .venv/installed
 	$(BIN)/python results/08_make_figures.py
 	@echo "The figures are in results/figures/: result32.png, result64.png, result128.png"
 
+# In two processes, since TensorFlow gives little of its memory back.
 test: .venv/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest tests/test_[a-j]*.py
+	$(BIN)/python -m pytest tests/test_[k-z]*.py
 
 lint: .venv/installed
 	$(BIN)/ruff check .

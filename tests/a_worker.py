@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from conftest import narrowed
 
 from preprocessing.sources import EMBEDDED_TRAINING
 from tf_raw import network, training
@@ -26,18 +27,19 @@ CONFIG = TrainingConfig(
 )
 ONE_STEP = replace(CONFIG, epochs=1, images_per_epoch=8)
 SCRIPT = Path(__file__).parent.parent / "tf_raw/03_train_32.py"
-FLAGS = ("--epochs", "12", "--batch-size", "8", "--patience", "12", "--dropout", "0")
+FLAGS = ("--epochs", "6", "--batch-size", "8", "--patience", "6", "--dropout", "0")
 
 
 def trained(shards, folder, workers=ALONE):
     """The weights, by name, of CONFIG with batch normalisation in inference mode, and of ONE_STEP as it is."""
     as_it_is = network.batch_norm
-    network.batch_norm = lambda *inputs: as_it_is(*inputs[:-1], training=False)
-    try:
-        frozen = training.train(CONFIG, EMBEDDED_TRAINING, folder / "frozen", root=shards, workers=workers)
-    finally:
-        network.batch_norm = as_it_is
-    step = training.train(ONE_STEP, EMBEDDED_TRAINING, folder / "step", root=shards, workers=workers)
+    with narrowed():
+        network.batch_norm = lambda *inputs: as_it_is(*inputs[:-1], training=False)
+        try:
+            frozen = training.train(CONFIG, EMBEDDED_TRAINING, folder / "frozen", root=shards, workers=workers)
+        finally:
+            network.batch_norm = as_it_is
+        step = training.train(ONE_STEP, EMBEDDED_TRAINING, folder / "step", root=shards, workers=workers)
     return frozen.arrays, step.arrays
 
 

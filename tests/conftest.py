@@ -23,6 +23,13 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 # A shell's background job ignores Ctrl-C, and so would the scripts that tests start from it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # for tests that use ONNX Runtime itself
+os.environ["TF_ONEDNN_USE_SYSTEM_ALLOCATOR"] = "1"  # oneDNN's own keeps the most that any test took
+
+
+def pytest_collection_finish():
+    """Spare each later collection of garbage a walk through all that the imports made."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -40,6 +47,23 @@ def memory_given_back():
 def no_data_variable(monkeypatch):
     """The machine's own data must not reach a test."""
     monkeypatch.delenv("COLORIZE_DATA", raising=False)
+
+
+@contextlib.contextmanager
+def narrowed():
+    """The seven-layer network of tf_raw with an eighth of its filters, for what its width has no part in."""
+    from tf_raw import network
+
+    layers = [(name, filters // 8, stride, operation) for name, filters, stride, operation in network.LAYERS]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network, "LAYERS", layers)
+        yield
+
+
+@pytest.fixture
+def narrow():
+    with narrowed():
+        yield
 
 
 @pytest.fixture(scope="session")

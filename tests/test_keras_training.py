@@ -26,6 +26,7 @@ CONFIG = TrainingConfig(
     batch_size=4,
     warmup_steps=2,
     compute="float32",
+    filters=8,
     dropout=0.1,
     weight_decay=0.01,
     average_decay=0.9,
@@ -84,7 +85,7 @@ def test_best_weights_of_before_a_restart_survive_worse_epochs_after_it(tmp_path
     monkeypatch.setattr(training.ResumableState, "on_epoch_end", original_end)
     trained = run(tmp_path, shard_root)
     assert (trained.summary["val_mse"], trained.summary["best_epoch"]) == (200.0, 2)
-    model = training.build_network("seven_layer", {})
+    model = training.build_network("seven_layer", {"filters": 8})
     model.set_weights(saved[1])
     for name, array in training.to_arrays(model).items():
         np.testing.assert_array_equal(trained.arrays[name], array, err_msg=name)
@@ -112,7 +113,7 @@ def test_the_average_of_the_weights_is_kept_and_the_weights_go_on(tmp_path, shar
 def test_patience_counts_on_over_a_restart(tmp_path, shard_root, monkeypatch):
     scores = iter([200.0, 250.0, 260.0, 270.0])
     monkeypatch.setattr(keras.callbacks.EarlyStopping, "get_monitor_value", lambda self, logs: next(scores))
-    config = TrainingConfig(32, epochs=9, images_per_epoch=8, batch_size=4, patience=2, compute="float32")
+    config = TrainingConfig(32, epochs=9, images_per_epoch=8, batch_size=4, patience=2, compute="float32", filters=8)
     original_end = training.ResumableState.on_epoch_end
 
     def breaks_off(self, epoch, logs=None):
@@ -127,11 +128,11 @@ def test_patience_counts_on_over_a_restart(tmp_path, shard_root, monkeypatch):
     assert run(tmp_path, shard_root, config).summary["epochs"] == 3
 
 
-def test_training_starts_from_tf_raws_weights(tmp_path, shard_root):
+def test_training_starts_from_tf_raws_weights(tmp_path, shard_root, narrow):
     from tf_raw.network import SevenLayerNetwork
 
     initial = SevenLayerNetwork(seed=7).to_arrays()
-    config = TrainingConfig(32, epochs=1, images_per_epoch=4, batch_size=4, learning_rate=1e-9, compute="float32")
+    config = replace(CONFIG, epochs=1, images_per_epoch=4, learning_rate=1e-9, dropout=0.0, average_decay=0.0)
     trained = run(tmp_path, shard_root, config, initial=initial).arrays
     np.testing.assert_allclose(trained["conv4/kernel"], initial["conv4/kernel"], atol=1e-6)
 
@@ -153,12 +154,12 @@ def test_a_full_disk_ends_a_run_with_one_line_and_a_lost_log_none(tmp_path, shar
 
 
 def test_a_run_with_other_settings_and_a_damaged_state_are_refused(tmp_path, shard_root):
-    config = TrainingConfig(32, epochs=1, images_per_epoch=4, batch_size=4, compute="float32")
+    config = TrainingConfig(32, epochs=1, images_per_epoch=4, batch_size=4, compute="float32", filters=8)
     run(tmp_path, shard_root, config)
     with pytest.raises(UserError, match="seed 1 .now 2."):
         run(tmp_path, shard_root, replace(config, seed=2))
     with pytest.raises(UserError, match="began_from"):
-        run(tmp_path, shard_root, config, initial=training.to_arrays(training.build_network("seven_layer", {})))
+        run(tmp_path, shard_root, config, initial=training.to_arrays(training.build_network("seven_layer", {"filters": 8})))
     (tmp_path / "state.h5").write_bytes((tmp_path / "state.h5").read_bytes()[:1000])
     with pytest.raises(UserError, match="damaged"):
         run(tmp_path, shard_root, config)
@@ -166,19 +167,19 @@ def test_a_run_with_other_settings_and_a_damaged_state_are_refused(tmp_path, sha
 
 def test_a_stopped_and_killed_script_goes_on(tmp_path, shard_root):
     (tmp_path / "shards").symlink_to(shard_root)
-    command = (SCRIPT, "--epochs", "3", "--batch-size", "4", "--images-per-epoch", "8")
+    command = (SCRIPT, "--epochs", "3", "--batch-size", "2", "--images-per-epoch", "4")
     folder = tmp_path / "runs/demonstration_l2_128"
     stopped_and_killed(command, tmp_path, folder / "state.h5")
     assert len((folder / "log.csv").read_text().splitlines()) == 4
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is not installed")
-def test_the_same_code_trains_under_jax_to_the_same_error(tmp_path, shard_root):
+def test_the_same_code_trains_under_jax_to_the_same_error(tmp_path, shard_root, narrow):
     from tf_raw.network import SevenLayerNetwork
 
     initial = SevenLayerNetwork(seed=7).to_arrays()
     np.savez(tmp_path / "initial.npz", **initial)
-    config = TrainingConfig(32, epochs=2, images_per_epoch=8, batch_size=4, warmup_steps=2, compute="float32")
+    config = replace(CONFIG, epochs=2, dropout=0.0, weight_decay=0.0, average_decay=0.0)
     program = f"""
 import sys
 sys.modules["tensorflow"] = None  # as where it is absent

@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import time
 from dataclasses import replace
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import run_script, start_script
+from conftest import narrowed, run_script, start_script
 
 from preprocessing.batches import TrainingBatches
 from preprocessing.files import UserError
@@ -37,8 +38,20 @@ class Interrupted(Exception):
     pass
 
 
-def test_resumed_run_equals_unbroken_run(tmp_path, shard_root, monkeypatch):
-    unbroken = run(tmp_path / "unbroken", shard_root)
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory, shard_root):
+    """What a run from first to last gave, and its folder, which a test copies."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    with narrowed():
+        return run(folder, shard_root), folder
+
+
+@pytest.fixture
+def copied(unbroken, tmp_path, narrow):
+    return shutil.copytree(unbroken[1], tmp_path, dirs_exist_ok=True)
+
+
+def test_resumed_run_equals_unbroken_run(tmp_path, shard_root, narrow, unbroken, monkeypatch):
     original, calls = TrainingBatches.from_step, []
 
     def breaks_off(self, step):  # ends the process's work in the middle of the second epoch, as a kill would
@@ -53,25 +66,26 @@ def test_resumed_run_equals_unbroken_run(tmp_path, shard_root, monkeypatch):
     with pytest.raises(Interrupted):
         run(tmp_path / "broken", shard_root)
     resumed = run(tmp_path / "broken", shard_root)
-    for name, array in unbroken.arrays.items():
+    for name, array in unbroken[0].arrays.items():
         np.testing.assert_array_equal(resumed.arrays[name], array, err_msg=name)
-    logs = [(tmp_path / name / "log.csv").read_text().splitlines() for name in ("unbroken", "broken")]
+    logs = [(folder / "log.csv").read_text().splitlines() for folder in (unbroken[1], tmp_path / "broken")]
     for one, other in zip(*logs, strict=True):  # but for the seconds
         assert [one.split(",")[i] for i in (0, 1, 4, 5, 6)] == [other.split(",")[i] for i in (0, 1, 4, 5, 6)]
 
 
 @pytest.mark.parametrize("emptied", [True, False])
-def test_a_run_whose_index_of_checkpoints_and_settings_are_lost_goes_on(tmp_path, shard_root, monkeypatch, emptied):
-    first = run(tmp_path, shard_root)
-    for path in (tmp_path / "checkpoints/checkpoint", tmp_path / "config.json"):
+def test_a_run_whose_index_of_checkpoints_and_settings_are_lost_goes_on(
+    copied, unbroken, shard_root, monkeypatch, emptied
+):
+    for path in (copied / "checkpoints/checkpoint", copied / "config.json"):
         path.write_bytes(b"") if emptied else path.unlink()
     monkeypatch.setattr(training, "validation_loss", None)  # a run that began again would call it
-    again = run(tmp_path, shard_root)
-    assert all((again.arrays[name] == array).all() for name, array in first.arrays.items())
-    assert json.loads((tmp_path / "config.json").read_text())["batch_size"] == CONFIG.batch_size
+    again = run(copied, shard_root)
+    assert all((again.arrays[name] == array).all() for name, array in unbroken[0].arrays.items())
+    assert json.loads((copied / "config.json").read_text())["batch_size"] == CONFIG.batch_size
 
 
-def test_a_finished_run_is_not_run_again_and_keeps_the_best_epoch(tmp_path, shard_root, monkeypatch):
+def test_a_finished_run_is_not_run_again_and_keeps_the_best_epoch(tmp_path, shard_root, narrow, monkeypatch):
     scores = iter([500.0, 300.0, 400.0])
     monkeypatch.setattr(training, "validation_loss", lambda *_: next(scores))
     first = run(tmp_path, shard_root)
@@ -80,7 +94,7 @@ def test_a_finished_run_is_not_run_again_and_keeps_the_best_epoch(tmp_path, shar
     assert all((again.arrays[name] == array).all() for name, array in first.arrays.items())
 
 
-def test_early_stopping_ends_a_run_that_gets_no_better(tmp_path, shard_root, monkeypatch):
+def test_early_stopping_ends_a_run_that_gets_no_better(tmp_path, shard_root, narrow, monkeypatch):
     scores = iter([300.0, 400.0, 400.0, 400.0])
     monkeypatch.setattr(training, "validation_loss", lambda *_: next(scores))
     config = TrainingConfig(32, epochs=9, batch_size=10, patience=2, compute="float32")
@@ -94,22 +108,20 @@ def test_training_lowers_the_error_on_what_it_sees(tmp_path, shard_root):
     assert float(rows[-1][5]) < 0.5 * float(rows[0][5])
 
 
-def test_a_run_with_other_settings_is_refused(tmp_path, shard_root):
-    run(tmp_path, shard_root)
+def test_a_run_with_other_settings_is_refused(copied, shard_root):
     with pytest.raises(UserError, match="batch_size 4 .now 5."):
-        run(tmp_path, shard_root, replace(CONFIG, batch_size=5))
+        run(copied, shard_root, replace(CONFIG, batch_size=5))
 
 
-def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, shard_root):
-    run(tmp_path, shard_root)
-    newest = max((tmp_path / "checkpoints").glob("*.data-*"), key=lambda path: path.stat().st_mtime)
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(copied, shard_root):
+    newest = max((copied / "checkpoints").glob("*.data-*"), key=lambda path: path.stat().st_mtime)
     newest.write_bytes(newest.read_bytes()[:1000])
-    assert run(tmp_path, shard_root).summary["epochs"] == 3
+    assert run(copied, shard_root).summary["epochs"] == 3
 
 
-def test_a_full_disk_ends_the_run_with_one_line_and_it_goes_on_later(tmp_path, shard_root):
+def test_a_full_disk_ends_the_run_with_one_line_and_it_goes_on_later(tmp_path, shard_root, narrow):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (6_000_000, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
     try:
         with pytest.raises(UserError, match="cannot write a checkpoint .File too large.: make room"):
             run(tmp_path, shard_root)
@@ -127,19 +139,19 @@ def test_without_room_for_tensorboard_a_run_goes_on(tmp_path, capsys):
     assert capsys.readouterr().err.count("no TensorBoard of this run from here on") == 1
 
 
-def test_nan_stops_the_run_with_a_clear_error(tmp_path, shard_root, monkeypatch):
+def test_nan_stops_the_run_with_a_clear_error(tmp_path, shard_root, narrow, monkeypatch):
     monkeypatch.setattr(training, "compiled_step", lambda *_: lambda *_: float("nan"))
     with pytest.raises(UserError, match="nan at step 0.*--learning-rate"):
         run(tmp_path, shard_root)
 
 
-def test_auto_keeps_one_of_the_two_types(tmp_path, shard_root, capsys):
+def test_auto_keeps_one_of_the_two_types(tmp_path, shard_root, narrow, capsys):
     config = TrainingConfig(32, epochs=1, batch_size=4, compute="auto")
     compute = run(tmp_path, shard_root, config).summary["compute"]
     assert f"compute: {compute} (float32" in capsys.readouterr().out
 
 
-def test_the_average_follows_the_weights_and_decay_0_is_the_weights():
+def test_the_average_follows_the_weights_and_decay_0_is_the_weights(narrow):
     L, ab = np.zeros((2, 8, 8, 1), np.uint8), np.full((2, 8, 8, 2), 140, np.uint8)
     for decay in (0.0, 0.75):
         network, average = SevenLayerNetwork(seed=1), SevenLayerNetwork(seed=1)
@@ -193,11 +205,11 @@ def written(path):
 
 def test_a_stopped_and_killed_script_goes_on(tmp_path, shard_root):
     (tmp_path / "shards").symlink_to(shard_root)
-    command = (SCRIPT, "--epochs", "12", "--batch-size", "10", "--patience", "12")
+    command = (SCRIPT, "--epochs", "6", "--batch-size", "10", "--patience", "6")
     folder = tmp_path / "runs/demonstration_l2_32"
     stopped_and_killed(command, tmp_path, folder / "checkpoints/checkpoint")
-    assert len((folder / "log.csv").read_text().splitlines()) == 13
-    assert json.loads((folder / "config.json").read_text())["epochs"] == 12
+    assert len((folder / "log.csv").read_text().splitlines()) == 7
+    assert json.loads((folder / "config.json").read_text())["epochs"] == 6
 
 
 @pytest.mark.parametrize(

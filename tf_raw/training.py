@@ -151,7 +151,7 @@ def _loop(config, network, average, loss, state, batches, val, folder, workers):
     total_steps = config.epochs * steps
     compute_dtype = COMPUTE_TYPES[progress["compute"]]
     step_function = compiled_step(network, average, state.optimizer, loss, compute_dtype, workers.strategy)
-    predict = tf.function(lambda L: average(to_units(average, L), compute_dtype=compute_dtype), reduce_retracing=True)
+    predict = tf.function(lambda L: average(to_units(average, L), compute_dtype=compute_dtype), reduce_retracing=True, autograph=False)
     summaries = Summaries(folder / "tensorboard")
     stop = StopRequest()
     saved = resumed = time.monotonic()
@@ -198,7 +198,7 @@ def compiled_step(network, average, optimizer, loss, compute_dtype, strategy=ALO
     def step(*inputs):
         return train_step(network, average, optimizer, loss, *inputs, compute_dtype)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def compiled(L, ab, learning_rate, average_decay, seed):
         return strategy.run(step, (L, ab, learning_rate, average_decay, seed))
 
