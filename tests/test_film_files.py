@@ -1,5 +1,6 @@
 """Film files: frames at their times, upright and deinterlaced, with their sound; what cannot be read is said."""
 
+import errno
 import re
 from fractions import Fraction
 from types import SimpleNamespace
@@ -8,10 +9,12 @@ import numpy as np
 import pytest
 from films import FRAMES, HEIGHT, RATE, WIDTH, av, painted, panned, read, write
 
+from preprocessing.files import UserError
 from preprocessing.lab import bgr_to_lab
 from preprocessing.photograph import UnreadableFile
 from results.colorize.film_filters import deinterlaced
 from results.colorize.film_reader import display_matrix, open_film, upright
+from results.colorize.film_writer import said_of
 
 
 @pytest.mark.parametrize(("height", "matrix"), [(576, 6), (720, 1)])
@@ -185,6 +188,20 @@ def test_a_film_cut_short_is_coloured_as_far_as_it_goes(tmp_path, suffix, share)
     with pytest.raises(UnreadableFile, match=r"cut short after 0\.\d seconds"):
         painted(cut, tmp_path)
     assert share - 0.3 < len(read(tmp_path / "out.mp4")[0]) / FRAMES <= share + 0.1
+
+
+def test_raw_dv_which_has_a_time_code_and_tells_no_rate_is_coloured(tmp_path):
+    out, remark = painted(write(tmp_path / "tape.dv", panned(3, 576, 720), "dvvideo"), tmp_path)
+    with av.open(str(out)) as container:
+        (track,) = container.streams
+        assert (track.frames, track.average_rate, remark) == (3, 25, "")
+
+
+def test_what_ffmpeg_cannot_put_into_mp4_is_the_trouble_of_that_film_and_not_of_the_disk():
+    with pytest.raises(UnreadableFile, match="FFmpeg does not write it as MP4"), said_of("out.mp4"):
+        av.error.err_check(-errno.EINVAL)
+    with pytest.raises(UserError, match="cannot write out.mp4: .*; make room"), said_of("out.mp4"):
+        av.error.err_check(-errno.ENOSPC)
 
 
 @pytest.mark.parametrize("codec", ["ffv1", "mpeg4"])  # one refuses such a frame, the other shows what it can

@@ -18,7 +18,7 @@ NAMED = {0, 1, 4, 5, 6, 7, 9}  # matrices of ITU-T H.273 that FFmpeg's scaler kn
 FINE = av.video.reformatter.Interpolation.BICUBIC | av.video.reformatter.Interpolation.ACCURATE_RND
 AS_BROWSERS = 100  # ms, of an animation's page that says none
 MEASURED = {"asf", "avi", "flv", "matroska", "mov"}  # formats whose header says how long the film is
-OF_A_FILE = {"encoder", "major_brand", "minor_version", "compatible_brands"}  # metadata of the file, not of the film
+OF_A_FILE = {"encoder", "major_brand", "minor_version", "compatible_brands", "timecode"}  # metadata, not of the film
 RESTARTING = {"mpeg", "mpegts"}  # formats whose time stamps may begin anew within a film
 BACK, AHEAD = Fraction(-1, 10), 10  # seconds: a step beyond is such a beginning
 WHOLE = 0.95  # a film that ends before this share of that (and SLACK) was cut short
@@ -61,7 +61,7 @@ class Film:
         if self.picture.codec_context is None:
             raise UnreadableFile("FFmpeg does not decode its picture")
         self.time_base = self.picture.time_base
-        self.rate = self.picture.average_rate or Fraction(25)
+        self.rate = self.picture.guessed_rate or Fraction(25)  # the average of raw DV is 60,000
         self.aspect = self.picture.sample_aspect_ratio or Fraction(1)
         self.start = Fraction(self.container.start_time or 0, av.time_base)
         self.length = Fraction(self.container.duration or 0, av.time_base) if kinds & MEASURED else Fraction(0)

@@ -87,10 +87,12 @@ class Mp4:
 
 @contextlib.contextmanager
 def said_of(path):
-    """Say which file it is that cannot be written, and what mends it."""
+    """Say which file it is that cannot be written, and what mends it; UnreadableFile for what FFmpeg cannot put into MP4."""
     try:
         yield
     except (OSError, av.FFmpegError) as error:
+        if not isinstance(error, OSError):  # of this film, not of the disk
+            raise UnreadableFile(f"FFmpeg does not write it as MP4 ({error.strerror})") from None
         raise UserError(
             f"cannot write {path}: {error.strerror}; make room or choose another folder with --out"
         ) from None
