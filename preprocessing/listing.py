@@ -4,8 +4,9 @@ import os
 from collections import Counter
 from pathlib import Path
 
-PHOTOGRAPHS = {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
-PHOTOGRAPHS |= {".ppm", ".pgm", ".pnm", ".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k"}
+PHOTOGRAPHS = {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif"}
+PHOTOGRAPHS |= {".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".heic", ".heif", ".hif", ".avif"}
+PHOTOGRAPHS |= {".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"}
 
 
 def files_below(folder):

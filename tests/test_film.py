@@ -48,9 +48,9 @@ def test_a_film_comes_out_whole_and_in_colour(tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cat.avi", "compare.mp4", "out.mp4"]
 
 
-@pytest.mark.parametrize("suffix", ["mpg", "wmv", "flv", "ts", "3gp"])
+@pytest.mark.parametrize("suffix", ["mpg", "wmv", "flv", "m2t", "3gp"])
 def test_old_films_are_found_in_a_folder_and_coloured(tmp_path, suffix):
-    codec = {"mpg": "mpeg1video", "wmv": "wmv2", "flv": "flv", "ts": "mpeg2video", "3gp": "mpeg4"}[suffix]
+    codec = {"mpg": "mpeg1video", "wmv": "wmv2", "flv": "flv", "m2t": "mpeg2video", "3gp": "mpeg4"}[suffix]
     write(tmp_path / f"old.{suffix}", panned(6), codec)
     (job,), _ = list_jobs([str(tmp_path)], None, ["colorized"])
     assert colour_film(job.source, job.outputs, Stub()) == ""

@@ -1,13 +1,16 @@
 """The one reader: what colours, lightness and alpha it sees in a file of any kind, and what it refuses."""
 
+import io
 import os
 import struct
 import subprocess
 import sys
+import zlib
 
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from pictures import COLOURS, GRAY, encoded, error_of_lightness
 from PIL import Image, PngImagePlugin
 
@@ -148,6 +151,17 @@ def test_a_16_bit_rgb_png_that_calls_one_colour_transparent_has_alpha():
     assert decode(data[:end] + chunk[start : start + 18] + data[end:])[1].tolist() == [[255, 0]]
 
 
+@pytest.mark.parametrize(("depth", "transparent", "alpha"), [(2, 2, [255, 255, 0, 255]), (4, 11, [255, 0])])
+def test_a_png_of_2_or_4_bits_that_calls_one_level_transparent_has_alpha(depth, transparent, alpha):
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", len(alpha), 1, depth, 0, 0, 0, 0)
+    kept = [(b"IHDR", header), (b"tRNS", struct.pack(">H", transparent)), (b"IDAT", zlib.compress(b"\0\x1b"))]
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*each) for each in [*kept, (b"IEND", b"")])
+    assert decode(data)[1].tolist() == [alpha]
+
+
 @pytest.mark.parametrize(
     ("mode", "values", "L"),
     [
@@ -162,6 +176,12 @@ def test_gray_of_more_than_8_bits_is_scaled_by_its_kind(mode, values, L):
     dtype = {"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]
     data = encoded(np.array([values], dtype), "TIFF")
     np.testing.assert_allclose(read_photograph(data).L[0, :, 0], L, atol=1)
+
+
+def test_gray_of_32_bits_without_sign_is_not_negative():
+    data = io.BytesIO()
+    tifffile.imwrite(data, np.array([[0, 1 << 31, (1 << 32) - 1]], np.uint32))
+    assert decode(data.getvalue())[0][0, :, 0].tolist() == [0, 128, 255]
 
 
 def test_lightness_is_that_of_the_colours():

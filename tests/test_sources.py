@@ -122,10 +122,10 @@ def test_a_folder_that_may_not_be_listed_is_named_and_the_rest_taken(tmp_path, m
     assert source.left_out == (f"photos: passed over: {tmp_path}/photos/closed, which may not be entered",)
 
 
-@pytest.mark.parametrize("suffix", [".jfif", ".jpe", ".gif", ".avif", ".jp2", ".heic", ".tif", ".webp", ".pgm"])
+@pytest.mark.parametrize("suffix", [".jfif", ".jpe", ".gif", ".avif", ".jpx", ".heic", ".tif", ".webp", ".pbm"])
 def test_every_kind_that_the_reader_reads_is_listed(tmp_path, suffix):
     image = Image.fromarray(np.full((40, 50), 90, np.uint8))
-    format = {".jfif": "JPEG", ".jpe": "JPEG", ".heic": "HEIF", ".pgm": "PPM"}.get(suffix)
+    format = {".jfif": "JPEG", ".jpe": "JPEG", ".heic": "HEIF", ".pbm": "PPM"}.get(suffix)
     image.save(tmp_path / f"a{suffix.upper()}", format)
     (found,) = open_source([tmp_path]).photographs
     assert np.abs(read_image(found).astype(int) - 90).max() <= 2

@@ -169,20 +169,22 @@ def colour_photographs(jobs, colorizer, arguments):
     """Colour photographs on all cores; how many could not be read, each named when it fails."""
     from tqdm import tqdm
 
-    from preprocessing.photograph import UnreadableFile
+    from preprocessing.photograph import UnreadableFile, libraries_silenced
 
     failed = 0
     pool = ThreadPoolExecutor(os.cpu_count())
-    try:
-        started = {pool.submit(colour_photograph, job, colorizer, arguments): job for job in jobs}
-        for future in tqdm(as_completed(started), total=len(jobs), unit="photo", disable=len(jobs) < 2):
-            try:
-                future.result()
-            except UnreadableFile as error:
-                tqdm.write(printable(f"colorize: {started[future].source} skipped: {error}"), file=sys.stderr)
-                failed += 1
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with libraries_silenced() as stderr:
+        try:
+            started = {pool.submit(colour_photograph, job, colorizer, arguments): job for job in jobs}
+            done = as_completed(started)
+            for future in tqdm(done, total=len(jobs), unit="photo", disable=len(jobs) < 2, file=stderr):
+                try:
+                    future.result()
+                except UnreadableFile as error:
+                    tqdm.write(printable(f"colorize: {started[future].source} skipped: {error}"), file=stderr)
+                    failed += 1
+        finally:
+            pool.shutdown(cancel_futures=True)
     return failed
 
 

@@ -17,6 +17,7 @@ from preprocessing.listing import PHOTOGRAPHS, files_below, passed_over, suffix_
 
 FILMS = {".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".avi", ".divx", ".mkv", ".webm", ".ogv", ".flv", ".f4v"}
 FILMS |= {".wmv", ".asf", ".mpg", ".mpeg", ".m1v", ".m2v", ".vob", ".ts", ".mts", ".m2ts", ".dv", ".mxf"}
+FILMS |= {".m2t", ".mod", ".tod", ".mpe", ".ogm", ".rm", ".rmvb", ".y4m"}
 ANIMATIONS = {".gif", ".png", ".apng", ".webp", ".avif"}  # which may hold several pages
 STDIO = "-"
 LONGEST_NAME = 255  # bytes, of most file systems
