@@ -1,6 +1,7 @@
 """Files that are whole or absent, and the one error class for what a user can mend."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -9,9 +10,21 @@ import secrets
 import sys
 from pathlib import Path
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 class UserError(Exception):
     """A mistake or a condition that the user can mend; its text is one line that says how."""
+
+
+class DiskFull(UserError):
+    """Nothing more can be written, of this file or of others."""
+
+
+def cannot_write(path, error, mend="choose another folder"):
+    """The UserError of an OSError (or its like, with errno and strerror) that came of writing `path`."""
+    kind = DiskFull if error.errno in FULL else UserError
+    return kind(f"cannot write {path}: {error.strerror}; make room or {mend}")
 
 
 def printable(text):
@@ -58,7 +71,7 @@ def write_atomically(path, data, shared=False):
             temporary.unlink()
         if not isinstance(error, OSError):
             raise
-        raise UserError(f"cannot write {path}: {error.strerror}; make room or choose another folder") from None
+        raise cannot_write(path, error) from None
 
 
 @contextlib.contextmanager

@@ -6,9 +6,8 @@ import signal
 import sys
 from pathlib import Path
 
-from preprocessing.files import UserError, printable
+from preprocessing.files import FULL, UserError, printable
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DATA_VARIABLE = "COLORIZE_DATA"
 
 

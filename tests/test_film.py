@@ -15,7 +15,7 @@ from conftest import photograph_file, run_process, run_script, start_script
 from films import FRAMES, HEIGHT, RATE, WIDTH, Stub, av, painted, panned, read, tone, write
 from PIL import Image
 
-from preprocessing.files import UserError
+from preprocessing.files import DiskFull, UserError
 from preprocessing.lab import bgr_to_lab, cie_ab
 from preprocessing.photograph import UnreadableFile
 from results.colorize import film
@@ -100,9 +100,15 @@ def room_of(size):
 @pytest.mark.parametrize("size", [0, 5_000, 12_000])
 def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, size):
     source = write(tmp_path / "loud.mp4", panned(), sound="aac")
-    with room_of(size), pytest.raises(UserError, match="cannot write .*colorized.mp4: .*; make room"):
+    with room_of(size), pytest.raises(DiskFull, match="cannot write .*colorized.mp4: .*; make room"):
         colour_film(source, {"colorized": tmp_path / "out" / "loud-colorized.mp4"}, Stub())
     assert [path.name for path in tmp_path.iterdir()] == ["loud.mp4"]
+
+
+def test_a_place_where_nothing_can_be_written_is_said(tmp_path):
+    source = write(tmp_path / "plain.mp4", panned(2))
+    with pytest.raises(UserError, match="cannot write .*plain.mp4/out.mp4: Not a directory"):
+        colour_film(source, {"colorized": source / "out.mp4"}, Stub())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -109,6 +109,16 @@ def test_one_refused_file_is_one_line(tmp_path, capfd):
     assert (process.stderr, capfd.readouterr().err) == (said, "")
 
 
+def test_a_result_that_cannot_be_written_is_the_trouble_of_that_photograph(tmp_path):
+    made(tmp_path, "b.png", "c.png")
+    (tmp_path / "b-colorized.png").mkdir()
+    process = run_script(SCRIPT, "b.png", "c.png", "--force", "--model", "32", cwd=tmp_path)
+    assert process.returncode == 1
+    assert "colorize: b.png skipped: cannot write b-colorized.png: Is a directory" in process.stderr
+    assert (tmp_path / "c-colorized.png").is_file()
+    assert run_script(SCRIPT, "b.png", "--force", "--model", "32", cwd=tmp_path).returncode == 2
+
+
 def test_a_pipe_is_not_waited_for_whatever_it_is_called(tmp_path):
     names = ("a.gif", "b.mp4", "c.png")
     for name in names:

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import nullcontext
 from pathlib import Path
 
-from preprocessing.files import UserError, printable
+from preprocessing.files import DiskFull, UserError, printable
 from preprocessing.front_door import run
 from preprocessing.options import natural, positive
 from results.colorize.jobs import STDIO, left_to_do, list_jobs
@@ -91,8 +91,7 @@ def _main():
     colorizer = _colorizer(weights_of(arguments))
     if not colorizer.predicts_bins and (arguments.samples or arguments.uncertainty or arguments.temperature):
         raise UserError("--samples, --uncertainty and --temperature need a distribution: add --objective rebalanced")
-    failed = colour_photographs([job for job in jobs if not job.is_film], colorizer, arguments)
-    failed += colour_films([job for job in jobs if job.is_film], colorizer, arguments)
+    failed = colour_photographs(jobs, colorizer, arguments) + colour_films(jobs, colorizer, arguments)
     if failed and len(jobs) > 1:
         print(f"{failed} of {len(jobs)} could not be coloured, or not whole", file=sys.stderr)
     if failed:
@@ -166,7 +165,7 @@ def what_is_shown(arguments):
 
 
 def colour_photographs(jobs, colorizer, arguments):
-    """Colour photographs on all cores; how many could not be read, each named when it fails."""
+    """Colour the photographs among jobs on all cores; how many could not be read or written, each named when it fails."""
     from tqdm import tqdm
 
     from preprocessing.photograph import UnreadableFile, libraries_silenced
@@ -175,17 +174,25 @@ def colour_photographs(jobs, colorizer, arguments):
     pool = ThreadPoolExecutor(os.cpu_count())
     with libraries_silenced() as stderr:
         try:
-            started = {pool.submit(colour_photograph, job, colorizer, arguments): job for job in jobs}
-            done = as_completed(started)
-            for future in tqdm(done, total=len(jobs), unit="photo", disable=len(jobs) < 2, file=stderr):
+            photographs = [job for job in jobs if not job.is_film]
+            started = {pool.submit(colour_photograph, job, colorizer, arguments): job for job in photographs}
+            done, count = as_completed(started), len(photographs)
+            for future in tqdm(done, total=count, unit="photo", disable=count < 2, file=stderr):
                 try:
                     future.result()
-                except UnreadableFile as error:
+                except (UnreadableFile, UserError) as error:
+                    _raise_what_ends_the_run(error, jobs)
                     tqdm.write(printable(f"colorize: {started[future].source} skipped: {error}"), file=stderr)
                     failed += 1
         finally:
             pool.shutdown(cancel_futures=True)
     return failed
+
+
+def _raise_what_ends_the_run(error, jobs):
+    """A full disk, or what is to be said of the only file."""
+    if isinstance(error, DiskFull) or (isinstance(error, UserError) and len(jobs) == 1):
+        raise error
 
 
 def colour_photograph(job, colorizer, arguments):
@@ -213,20 +220,22 @@ def _colour_and_write(data, job, colorizer, arguments):
 
 
 def colour_films(jobs, colorizer, arguments):
-    """Colour films, one after the other; how many could not be read whole, each named."""
+    """Colour the films among jobs, one after the other; how many could not be read whole or written, each named."""
     from tqdm import tqdm
 
-    if not jobs:
+    films = [job for job in jobs if job.is_film]
+    if not films:
         return 0
     from preprocessing.photograph import UnreadableFile
     from results.colorize.film import colour_film
 
     failed = 0
-    for job in jobs:
+    for job in films:
         bar = functools.partial(tqdm, unit="frame", desc=printable(job.source.name))
         try:
             remark = colour_film(job.source, job.outputs, colorizer, arguments.vibrance, arguments.temperature, bar)
-        except UnreadableFile as error:
+        except (UnreadableFile, UserError) as error:
+            _raise_what_ends_the_run(error, jobs)
             print(printable(f"colorize: {job.source}: {error}"), file=sys.stderr)
             failed += 1
         else:

@@ -2,6 +2,7 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -41,10 +42,9 @@ def colour_film(source, outputs, colorizer, vibrance=None, temperature=None, pro
     UserError
         The result cannot be written; nothing is left behind.
     """
-    place = next(place for place in next(iter(outputs.values())).absolute().parents if place.exists())
-    with open_film(source) as film, TemporaryDirectory(prefix=".colorize-", dir=place) as unfinished:
+    with open_film(source) as film, folder_near(next(iter(outputs.values()))) as unfinished:
         pairs = progress(coloured(film.frames(), colorizer, vibrance, temperature), total=film.total)
-        written = {name: (Path(unfinished) / f"{name}.mp4", path) for name, path in outputs.items()}
+        written = {name: (unfinished / f"{name}.mp4", path) for name, path in outputs.items()}
         odd = write_films(written, film, pairs)
         missing = film.shortfall()
         if not film.count:
@@ -58,6 +58,16 @@ def colour_film(source, outputs, colorizer, vibrance=None, temperature=None, pro
     remarks = ["its last row or column doubled: H.264 asks for even sides"] * odd
     remarks += [f"left out: {', '.join(film.left_out)}"] * bool(film.left_out)
     return "; ".join(remarks)
+
+
+@contextmanager
+def folder_near(path):
+    """A folder, for this while, on the file system where `path` will be."""
+    with said_of(path):
+        place = next(place for place in path.absolute().parents if place.exists())
+        unfinished = TemporaryDirectory(prefix=".colorize-", dir=place)
+    with unfinished as folder:
+        yield Path(folder)
 
 
 def write_films(written, film, pairs):

@@ -4,7 +4,7 @@ import contextlib
 
 import cv2
 
-from preprocessing.files import UserError
+from preprocessing.files import cannot_write
 from preprocessing.photograph import UnreadableFile
 from results.colorize.film_reader import FINE, matrix_for
 from results.colorize.pyav import av
@@ -93,6 +93,4 @@ def said_of(path):
     except (OSError, av.FFmpegError) as error:
         if not isinstance(error, OSError):  # of this film, not of the disk
             raise UnreadableFile(f"FFmpeg does not write it as MP4 ({error.strerror})") from None
-        raise UserError(
-            f"cannot write {path}: {error.strerror}; make room or choose another folder with --out"
-        ) from None
+        raise cannot_write(path, error, "choose another folder with --out") from None

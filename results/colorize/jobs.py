@@ -56,8 +56,8 @@ def list_jobs(names, out, shown):
         A name is no file, folder or matching pattern, a folder holds nothing to colour, two would be written as one,
         `out` is a file, or standard output would have to hold several pictures.
     """
-    if out and out.exists() and not out.is_dir():
-        raise UserError(f"--out {out} is a file: name a folder")
+    if out:
+        check_folder(out)
     jobs, targets, lines = {}, {}, []
     for name in names:
         if name == STDIO:
@@ -89,6 +89,15 @@ def list_jobs(names, out, shown):
     return list(jobs.values()), lines
 
 
+def check_folder(out):
+    """Raise UserError where `out` is no folder that may be written in, or can be made."""
+    place = next(place for place in (out, *out.absolute().parents) if os.path.lexists(place))
+    if not os.path.isdir(place):
+        raise UserError(f"--out {out}: {place} is no folder: name another")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UserError(f"--out {out} may not be written: name another folder")
+
+
 def _suffix_written(source):
     return ".mp4" if _is_film(source) else ".png"
 
@@ -115,7 +124,7 @@ def _found(name):
         if not found:
             raise UserError(f"{name} holds no photograph or film that we read" + f"; {line}" * bool(line))
         return [(file, file.relative_to(path)) for file in found], line
-    if os.path.isfile(path):
+    if os.path.exists(path):  # its reader says of a pipe that it is no file
         return [(path, Path(path.name))], ""
     paths = [Path(p) for p in sorted(glob.glob(name, recursive=True))]
     found = [(p, Path(p.name)) for p in paths if os.path.isfile(p) and not _is_ours(p)]
