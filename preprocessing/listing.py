@@ -10,22 +10,30 @@ PHOTOGRAPHS |= {".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"}
 
 
 def files_below(folder):
-    """Every file below `folder` that is not hidden, in order, and every folder there that may not be listed.
+    """Every file below `folder` that is not hidden, in order, and what is said of each folder there that is not looked into.
+
+    Links to folders are not followed: they could lead round in a circle, or to the same photographs twice.
 
     Returns
     -------
-    files, refused : lists of Path
+    files : list of Path
+    refused : list of str
     """
     files, refused = [], []
-    for parent, folders, names in os.walk(folder, onerror=lambda error: refused.append(Path(error.filename))):
-        folders.sort()
+
+    def refuse(error):
+        refused.append(f"{error.filename}, which may not be entered")
+
+    for parent, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
+        refused += [f"{parent}/{name}, a link to a folder" for name in folders if os.path.islink(f"{parent}/{name}")]
         files += [Path(parent, name) for name in sorted(names) if not is_hidden(name)]
     return files, refused
 
 
 def is_hidden(name):
-    """Of a path with `/`: a file that systems put beside the user's own, such as `.DS_Store`."""
-    return name.rpartition("/")[2].startswith(".") or "__MACOSX" in name
+    """Of a path with `/`: a file or folder that systems put beside the user's own, such as `.DS_Store` or `.Trash-1000`."""
+    return "__MACOSX" in name or any(part.startswith(".") and part.strip(".") for part in name.split("/"))
 
 
 def suffix_of(name):
@@ -34,8 +42,7 @@ def suffix_of(name):
 
 
 def passed_over(names, refused=()):
-    """What is said of files that are not taken and of folders that may not be listed, as one line; "" if there are none."""
+    """What is said of files that are not taken and of folders that are not looked into, as one line; "" if there are none."""
     counts = Counter(suffix_of(str(name)) or "without suffix" for name in names)
     parts = [f"{count} {suffix}" for suffix, count in counts.most_common()]
-    parts += [f"{folder}, which may not be entered" for folder in refused]
-    return "passed over: " + ", ".join(parts) if parts else ""
+    return "passed over: " + ", ".join([*parts, *refused]) if parts or refused else ""

@@ -73,7 +73,9 @@ def test_a_long_name_is_cut_and_stays_apart_from_others(tmp_path):
 
 def test_what_a_folder_holds_besides_is_counted_and_named(tmp_path, monkeypatch):
     folder = made(tmp_path / "mix", "a.jpg", "b.jfif", "c.cr2", "d.CR2", "notes.txt", ".hidden.jpg", "a-colorized.png")
+    made(folder, ".Trash/gone.jpg")
     (folder / "closed").mkdir()
+    (folder / "again").symlink_to(folder)
     scandir = os.scandir
 
     def refusing(path):
@@ -84,7 +86,8 @@ def test_what_a_folder_holds_besides_is_counted_and_named(tmp_path, monkeypatch)
     monkeypatch.setattr(os, "scandir", refusing)
     jobs, (line,) = list_jobs([str(folder)], None, ["colorized"])
     assert sorted(job.source.name for job in jobs) == ["a.jpg", "b.jfif"]
-    assert line == f"{folder}: passed over: 2 .cr2, 1 .txt, {folder}/closed, which may not be entered"
+    unseen = f"{folder}/again, a link to a folder, {folder}/closed, which may not be entered"
+    assert line == f"{folder}: passed over: 2 .cr2, 1 .txt, {unseen}"
     with pytest.raises(UserError, match="no photograph or film that we read; passed over: 1 .txt"):
         made(tmp_path / "texts", "notes.txt")
         written([tmp_path / "texts"])

@@ -97,9 +97,10 @@ def test_files_that_are_not_taken_are_counted_by_suffix_in_a_folder_and_a_zip(tm
     pictures(folder, "a.png", "b.PNG")
     for name in ("notes.txt", "raw.CR2", "raw2.cr2", ".hidden", "README"):
         (folder / name).write_text("")
+    pictures(folder / ".Trash", "gone.png")
     with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
-        for path in folder.iterdir():
-            archive.write(path, f"photos/{path.name}")
+        for path in folder.rglob("*"):
+            archive.write(path, f"./photos/{path.relative_to(folder)}")
     for path, stem in ((folder, "photos"), (tmp_path / "packed.zip", "packed")):
         source = open_source([path])
         assert len(source.photographs) == 2
