@@ -27,7 +27,7 @@ def reading(path, what, mend):
     try:
         with h5py.File(path, "r", locking=False) as file:
             yield file
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         number = getattr(error, "errno", None)
         if number:
             raise UserError(f"cannot read {path}: {os.strerror(number)}") from None

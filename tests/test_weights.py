@@ -76,6 +76,14 @@ def test_damaged_foreign_and_missing_files_are_one_clear_error(tmp_path):
     for name in ("w.h5", "foreign.h5", "text.h5", "missing.h5"):
         with pytest.raises(UserError, match=name):
             load_colorizer(tmp_path / name)
+    for lacking, said in (("config", "does not say its config"), ("network", "does not say its network")):
+        attributes = {name: value for name, value in ATTRIBUTES.items() if name != lacking}
+        save_weights(path, Weights({"x": np.zeros(1, np.float32)}, attributes))
+        with pytest.raises(UserError, match=f"w.h5 .*{said}"):
+            load_colorizer(path)
+    save_weights(path, Weights({"x": np.zeros(1, np.float32)}, ATTRIBUTES | {"network": "of_next_year"}))
+    with pytest.raises(UserError, match="w.h5 holds of_next_year, a network that this version does not know"):
+        load_colorizer(path)
 
 
 @pytest.mark.parametrize("name", shipped_names())

@@ -183,6 +183,8 @@ def _in_onnx_runtime(weights, path):
     from results.prediction.onnx_graph import runner
 
     name, arguments = weights.attributes["network"], weights.attributes["arguments"]
+    if name not in networks.NETWORKS:
+        raise UserError(f"{path} holds {name}, a network that this version does not know: get a newer one")
     model, variables = networks.build(name, arguments, weights.arrays)
     check_fit(weights.arrays, variables, path)
     parameters = networks.trainable_parameters(variables, **arguments)

@@ -19,6 +19,7 @@ LOCAL = Path("results/local/weights")  # where training writes unless told other
 
 MOST_BYTES = 10_000_000  # of a file in the repository: kernels of larger networks are stored in half precision
 
+NEEDED = {"framework", "network", "arguments", "config", "resolution"}  # of the attributes, to colour with them
 LEG = ("command", "host", "data", "resolution", "images_seen", "seconds", "epochs", "best_epoch", "val_mse")
 
 
@@ -59,7 +60,10 @@ def load_weights(path):
         raise UserError(f"no weights file {path}: train first, or name one of {', '.join(shipped_names())}")
     with reading(path, "weights file of ours", "get it again, or train again") as file:
         arrays = {name: file[name][()] for name in json.loads(file.attrs["order"])}
-        return Weights(in_single(arrays), json.loads(file.attrs["description"]))
+        attributes = json.loads(file.attrs["description"])
+        if lacking := NEEDED - set(attributes):
+            raise ValueError(f"it does not say its {', '.join(sorted(lacking))}")
+        return Weights(in_single(arrays), attributes)
 
 
 def check_fit(arrays, expected, path):
