@@ -2,12 +2,15 @@
 
 import errno
 import re
+import struct
+import warnings
 from fractions import Fraction
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from films import FRAMES, HEIGHT, RATE, WIDTH, av, painted, panned, read, write
+from PIL import Image
 
 from preprocessing.files import UserError
 from preprocessing.lab import bgr_to_lab
@@ -110,6 +113,17 @@ def test_odd_sides_lose_nothing_and_it_is_said(tmp_path):
     assert np.abs(compared[:71, 95:190].astype(int) - read(source)[0][0]).mean() < 12
     assert read(out)[0][0].shape == (72, 96, 3)
     assert "doubled" in remark
+
+
+def test_frames_beyond_every_level_of_h_264_are_refused_before_they_are_decoded(tmp_path):
+    first, second = (Image.fromarray(np.full((8, 8), value, np.uint8)) for value in (0, 255))
+    first.save(tmp_path / "bomb.gif", save_all=True, append_images=[second])
+    data = bytearray((tmp_path / "bomb.gif").read_bytes())
+    data[6:10] = struct.pack("<HH", 40_000, 40_000)
+    (tmp_path / "bomb.gif").write_bytes(data)
+    with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
+        with pytest.raises(UnreadableFile, match="frames of 40000 x 40000 pixels"):
+            painted(tmp_path / "bomb.gif", tmp_path)
 
 
 def test_a_picture_too_wide_for_h_264_is_said(tmp_path):

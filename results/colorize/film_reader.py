@@ -14,6 +14,7 @@ from results.colorize.jobs import is_animation
 from results.colorize.pyav import av
 
 HD = 720  # lines: from here on a film that does not name its colours means BT.709, below BT.601
+MOST_PIXELS = 139_264 * 16 * 16  # of a frame: ITU-T H.264, level 6.2; a larger one is refused before it is decoded
 NAMED = {0, 1, 4, 5, 6, 7, 9}  # matrices of ITU-T H.273 that FFmpeg's scaler knows; 0 is RGB
 FINE = av.video.reformatter.Interpolation.BICUBIC | av.video.reformatter.Interpolation.ACCURATE_RND
 AS_BROWSERS = 100  # ms, of an animation's page that says none
@@ -60,6 +61,7 @@ class Film:
             raise UnreadableFile("no film: it holds no moving picture")
         if self.picture.codec_context is None:
             raise UnreadableFile("FFmpeg does not decode its picture")
+        check_frame(self.picture.width, self.picture.height)
         self.time_base = self.picture.time_base
         self.rate = self.picture.guessed_rate or Fraction(25)  # the average of raw DV is 60,000
         self.aspect = self.picture.sample_aspect_ratio or Fraction(1)
@@ -186,6 +188,7 @@ class Animation(Film):
 
     def __init__(self, source):
         self.container = Image.open(source)
+        check_frame(*self.container.size)
         self.time_base, self.rate, self.aspect = Fraction(1, 1000), Fraction(10), Fraction(1)
         self.total, self.sounds, self.start, self.length = self.container.n_frames, [], Fraction(0), Fraction(0)
         self.titles, self.left_out, self.metadata, self.chapters = [], [], {}, []
@@ -207,6 +210,12 @@ class Animation(Film):
             frame.duration = round(self.container.info.get("duration") or AS_BROWSERS)
             self.end += frame.duration * self.time_base
             yield frame
+
+
+def check_frame(width, height):
+    """Raise UnreadableFile for frames of more than MOST_PIXELS pixels."""
+    if width * height > MOST_PIXELS:
+        raise UnreadableFile(f"frames of {width} x {height} pixels are more than H.264 holds, {MOST_PIXELS:,}")
 
 
 def is_text(stream):

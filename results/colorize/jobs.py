@@ -20,6 +20,7 @@ FILMS |= {".wmv", ".asf", ".mpg", ".mpeg", ".m1v", ".m2v", ".vob", ".ts", ".mts"
 FILMS |= {".m2t", ".mod", ".tod", ".mpe", ".ogm", ".rm", ".rmvb", ".y4m"}
 ANIMATIONS = {".gif", ".png", ".apng", ".webp", ".avif"}  # which may hold several pages
 STDIO = "-"
+Image.MAX_IMAGE_PIXELS = None  # only headers are read here, and what reads on has limits of its own
 LONGEST_NAME = 255  # bytes, of most file systems
 OURS = re.compile(r"-(colorized|compare|uncertainty|sample\d+)$")
 
