@@ -59,7 +59,7 @@ def load_weights(path):
     if not Path(path).exists():
         raise UserError(f"no weights file {path}: train first, or name one of {', '.join(shipped_names())}")
     with reading(path, "weights file of ours", "get it again, or train again") as file:
-        arrays = {name: file[name][()] for name in json.loads(file.attrs["order"])}
+        arrays = {name: np.asarray(file[name][()]) for name in json.loads(file.attrs["order"])}
         attributes = json.loads(file.attrs["description"])
         if lacking := NEEDED - set(attributes):
             raise ValueError(f"it does not say its {', '.join(sorted(lacking))}")
