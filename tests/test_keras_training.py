@@ -159,7 +159,12 @@ def test_a_run_with_other_settings_and_a_damaged_state_are_refused(tmp_path, sha
     with pytest.raises(UserError, match="seed 1 .now 2."):
         run(tmp_path, shard_root, replace(config, seed=2))
     with pytest.raises(UserError, match="began_from"):
-        run(tmp_path, shard_root, config, initial=training.to_arrays(training.build_network("seven_layer", {"filters": 8})))
+        run(
+            tmp_path,
+            shard_root,
+            config,
+            initial=training.to_arrays(training.build_network("seven_layer", {"filters": 8})),
+        )
     (tmp_path / "state.h5").write_bytes((tmp_path / "state.h5").read_bytes()[:1000])
     with pytest.raises(UserError, match="damaged"):
         run(tmp_path, shard_root, config)

@@ -19,6 +19,7 @@ from preprocessing.files import UserError
 from preprocessing.sources import EMBEDDED_TRAINING
 from tf_raw import training
 from tf_raw.adam import Adam
+from tf_raw.checkpoints import RunState
 from tf_raw.config import TrainingConfig, parse_options
 from tf_raw.losses import squared_loss
 from tf_raw.network import SevenLayerNetwork
@@ -83,6 +84,14 @@ def test_a_run_whose_index_of_checkpoints_and_settings_are_lost_goes_on(
     again = run(copied, shard_root)
     assert all((again.arrays[name] == array).all() for name, array in unbroken[0].arrays.items())
     assert json.loads((copied / "config.json").read_text())["batch_size"] == CONFIG.batch_size
+
+
+def test_a_run_that_lost_the_indices_of_its_checkpoints_says_so_and_begins_anew(tmp_path, narrow, capsys):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints/ckpt-3.data-00000-of-00001").write_bytes(b"x")
+    network = SevenLayerNetwork()
+    assert not RunState(network, network, Adam(network.trainable_variables), tmp_path).restore()
+    assert "none that is whole" in capsys.readouterr().out
 
 
 def test_a_finished_run_is_not_run_again_and_keeps_the_best_epoch(tmp_path, shard_root, narrow, monkeypatch):

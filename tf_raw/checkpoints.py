@@ -66,9 +66,10 @@ class RunState:
             raise UserError(f"cannot write a checkpoint ({reason}): make room and run the same command again") from None
 
     def restore(self):
-        """Take up the newest checkpoint that is whole; False if there is none at all."""
+        """Take up the newest checkpoint that is whole; False, after a line if parts of one are there, if there is none."""
         self._remove_temporary()
-        saved = _saved(Path(self._manager.directory))
+        folder = Path(self._manager.directory)
+        saved = _saved(folder)
         for path in saved:
             with contextlib.suppress(
                 tf.errors.OpError, IndexError, ValueError, AssertionError
@@ -77,7 +78,9 @@ class RunState:
                 self.progress = json.loads(self._progress.numpy())
                 return True
         if saved:
-            raise UserError(f"no checkpoint in {self._manager.directory} can be read: delete the folder to start again")
+            raise UserError(f"no checkpoint in {folder} can be read: delete the folder to start again")
+        if any(folder.glob("ckpt-*")):
+            print(f"{folder} holds parts of checkpoints and none that is whole: the run begins anew")
         return False
 
     def _remove_temporary(self):

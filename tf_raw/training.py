@@ -151,7 +151,9 @@ def _loop(config, network, average, loss, state, batches, val, folder, workers):
     total_steps = config.epochs * steps
     compute_dtype = COMPUTE_TYPES[progress["compute"]]
     step_function = compiled_step(network, average, state.optimizer, loss, compute_dtype, workers.strategy)
-    predict = tf.function(lambda L: average(to_units(average, L), compute_dtype=compute_dtype), reduce_retracing=True, autograph=False)
+    predict = tf.function(
+        lambda L: average(to_units(average, L), compute_dtype=compute_dtype), reduce_retracing=True, autograph=False
+    )
     summaries = Summaries(folder / "tensorboard")
     stop = StopRequest()
     saved = resumed = time.monotonic()
