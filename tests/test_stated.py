@@ -20,7 +20,7 @@ EXCEPTIONS = {
     r"JPEG 2000|H\.264|CC BY 2\.0|Apache-2\.0": "names of formats and licences",
     r"150 million pixels and 1 GB": "preprocessing/photograph.py: MOST_PIXELS, MOST_BYTES",
     r"35 million pixels": "results/colorize/film_reader.py: MOST_PIXELS",
-    r"code 1\.": "the exit code",
+    r"code (is )?1\.": "the exit code",
     r"keras #20585": "the number of an issue",
     r"95% bootstrap": "results/scoring/metrics.py: what the interval is",
     r"paper's, which is at 256 px": "Zhang et al. 2016",
