@@ -12,10 +12,11 @@ results: .venv/installed
 	$(BIN)/python results/08_make_figures.py
 	@echo "The figures are in results/figures/: result32.png, result64.png, result128.png"
 
-# In two processes, since TensorFlow gives little of its memory back.
+# In three processes, none above 2 GB: what TensorFlow and Typst take, they do not give back.
 test: .venv/installed
-	$(BIN)/python -m pytest tests/test_[a-j]*.py
-	$(BIN)/python -m pytest tests/test_[k-z]*.py
+	$(BIN)/python -m pytest tests/test_[a-d]*.py
+	$(BIN)/python -m pytest tests/test_[e-r]*.py
+	$(BIN)/python -m pytest tests/test_[s-z]*.py
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -10,6 +10,8 @@ def test_pytorchs_network_has_our_variables_and_costs_the_operations_that_we_cou
     torch = pytest.importorskip("torch")
     from torch.utils.flop_counter import FlopCounterMode
 
+    torch.set_num_threads(1)  # more would spin, with so little for each
+
     from results.studies.bench_torch import build, step_of
     from tf_raw.network import SevenLayerNetwork
 
