@@ -22,7 +22,7 @@ from preprocessing.ab_bins import bin_centres
 from preprocessing.files import UserError
 from preprocessing.sources import EMBEDDED_TRAINING
 from results.prediction.predict import load_colorizer
-from results.prediction.weights import MOST_BYTES, Weights, load_weights, save_weights
+from results.prediction.weights import MOST_BYTES, NEEDED, Weights, load_weights, save_weights
 
 ENCODER_PARAMETERS = 2_997_728
 needs_package = pytest.mark.skipif(
@@ -114,7 +114,7 @@ def test_a_killed_training_equals_an_unbroken_one_and_leaves_what_is_frozen(tmp_
 
 def test_a_file_in_half_precision_gives_float32_back_and_stays_small(tmp_path):
     arrays = to_arrays(build_unet(seed=1))
-    save_weights(tmp_path / "u.h5", Weights(arrays, {"network": "unet"}))
+    save_weights(tmp_path / "u.h5", Weights(arrays, dict.fromkeys(NEEDED)))
     assert (tmp_path / "u.h5").stat().st_size < MOST_BYTES
     for name, array in load_weights(tmp_path / "u.h5").arrays.items():
         assert array.dtype == np.float32

@@ -77,7 +77,7 @@ def walk(steps, folder, **named):
     Raises
     ------
     UserError
-        A step failed: its name, and the last lines that it wrote.
+        A step failed, after the last lines that it wrote.
     """
     from preprocessing.files import UserError
 
@@ -93,8 +93,8 @@ def walk(steps, folder, **named):
         seconds[name] = round(time.perf_counter() - started, 1)
         print(f"{name}: {seconds[name]} s", flush=True)
         if done.returncode:
-            said = done.stdout.decode(errors="replace").splitlines()[-12:]
-            raise UserError("\n".join([f"the walk stopped at: {name} ({command})", *said]))
+            print(*done.stdout.decode(errors="replace").splitlines()[-12:], sep="\n")
+            raise UserError(f"the walk stopped at: {name} ({command})")
     return seconds
 
 
