@@ -19,6 +19,12 @@ INSIDE = "cd walk && . .venv/bin/activate && "
 PAGE = """{ colorize serve --port 7899 & }; page=$!
 until python -c "import urllib.request as u; u.urlopen('http://127.0.0.1:7899')" 2>/dev/null
 do sleep 0.2; kill -0 $page || exit 1; done; kill $page"""
+# With job control: without it, a shell's background jobs ignore Ctrl-C.
+STOPPED = """set -m; {
+python tf_raw/03_train_32.py --data $DATA
+} &
+until [ "$(wc -l < runs/l2_32/log.csv)" -ge 2 ]; do sleep 0.1; kill -0 %1 || exit 1; done 2>/dev/null
+kill -INT %1; wait %1; [ $? = 130 ]"""
 STEPS = (  # what the README says, and the shell's words for it; $DATA and $FILM are the user's
     ("`git clone`", "git clone --quiet $REPOSITORY walk"),
     ("`make results`", "cd walk && make results"),
@@ -27,7 +33,7 @@ STEPS = (  # what the README says, and the shell's words for it; $DATA and $FILM
     ("a film", INSIDE + "colorize $FILM --out film.mp4"),
     ("the page, until it answers", INSIDE + PAGE),
     ("02: shards of your own photographs", INSIDE + "python preprocessing/02_build_shards.py --data $DATA --crops 4"),
-    ("03, stopped by Ctrl-C", INSIDE + "! timeout --signal=INT 30 python tf_raw/03_train_32.py --data $DATA"),
+    ("03, stopped by Ctrl-C after an epoch", INSIDE + STOPPED),
     ("03, gone on with", INSIDE + "python tf_raw/03_train_32.py --data $DATA"),
     (
         "04",
