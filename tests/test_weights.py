@@ -84,6 +84,9 @@ def test_damaged_foreign_and_missing_files_are_one_clear_error(tmp_path):
     save_weights(path, Weights({"x": np.zeros(1, np.float32)}, ATTRIBUTES | {"network": "of_next_year"}))
     with pytest.raises(UserError, match="w.h5 holds of_next_year, a network that this version does not know"):
         load_colorizer(path)
+    save_weights(path, Weights({"x": np.zeros(1, np.float32)}, ATTRIBUTES | {"arguments": {"attention": 8}}))
+    with pytest.raises(UserError, match="w.h5 holds a seven_layer that this version does not know .*attention"):
+        load_colorizer(path)
 
 
 @pytest.mark.parametrize("name", shipped_names())

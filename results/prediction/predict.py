@@ -185,7 +185,10 @@ def _in_onnx_runtime(weights, path):
     name, arguments = weights.attributes["network"], weights.attributes["arguments"]
     if name not in networks.NETWORKS:
         raise UserError(f"{path} holds {name}, a network that this version does not know: get a newer one")
-    model, variables = networks.build(name, arguments, weights.arrays)
+    try:
+        model, variables = networks.build(name, arguments, weights.arrays)
+    except TypeError as error:
+        raise UserError(f"{path} holds a {name} that this version does not know ({error}): get a newer one") from None
     check_fit(weights.arrays, variables, path)
     parameters = networks.trainable_parameters(variables, **arguments)
     return {"parameters": parameters, "units": networks.UNITS[name], "_forward": runner(model)}
