@@ -29,10 +29,10 @@ def test_seconds_are_counted_and_a_failure_is_named(tmp_path, capsys):
 
 
 def test_the_table_has_a_column_for_each_set_of_instructions():
-    table = walk_table({"seconds": {"as it is": {"a": 61.2, "b": 1234.0}, "AVX2": {"a": 80.0}}}).splitlines()
+    table = walk_table({"seconds": {"as it is": {"a": 61.2, "b": 1234.0}, "AVX2": {"a": 0.48}}}).splitlines()
     assert table == [
         "| step | seconds | with oneDNN held to AVX2 |",
         "|---|---|---|",
-        "| a | 61 | 80 |",
+        "| a | 61 | 0.5 |",
         "| b | 1,234 |  |",
     ]

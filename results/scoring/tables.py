@@ -100,7 +100,8 @@ def walk_table(walk):
     heads = ["seconds" if name == "as it is" else f"with oneDNN held to {name}" for name in columns]
     lines = [f"| step | {' | '.join(heads)} |", "|---|" + "---|" * len(heads)]
     for step in next(iter(columns.values())):
-        cells = [f"{seconds[step]:,.0f}" if step in seconds else "" for seconds in columns.values()]
+        taken = [seconds.get(step) for seconds in columns.values()]
+        cells = ["" if each is None else f"{each:.1f}" if each < 10 else f"{each:,.0f}" for each in taken]
         lines.append("| " + " | ".join([step, *cells]) + " |")
     return "\n".join(lines)
 
