@@ -18,8 +18,8 @@ from preprocessing.lab import bgr_to_lab, cie_ab, lab_to_bgr
 from preprocessing.sources import EMBEDDED, open_embedded, read_image
 
 SIDE = 128
-SHOWN = "skimage/retina.jpg"  # the smoothest of the embedded ones
-PERIODS = {2: "deconvolution", 4: "deconvolution", 16: "dilation of 4 at a stride of 4"}  # px
+SHOWN = "skimage/retina.jpg"  # whose smooth areas are wide
+PERIODS = (2, 4, 16)  # px: of the two deconvolutions, and of a dilation of 4 at a stride of 4
 SMOOTH_PX = 8  # standard deviation of the blur that is taken away: larger than half of any period
 CUT_PX = 16  # of each border, where padding shows
 CONTRAST = 4  # of the figure's lower row, by which what repeats is enlarged
