@@ -1,6 +1,6 @@
 """Step 5: search the six hyperparameters that the original's README names, on the validation split.
 
-In:  the shards of step 2 for the same `--data`, at `--resolution` and at 128.
+In:  the shards of step 2 for the same `--data`, at `--resolution` and at 128 (without `--data`, at 64).
 Out: the study in an SQLite file (or any Optuna `--storage`), results/tuning.json and results/figures/tuning.png and
      overfitting.png. A trial trains on 3,000 photographs; no trial is begun after --minutes. The best three and the median of
      those that were not pruned are then trained at 128. On two cores 40 trials take two hours and the rest 35 minutes.
@@ -15,8 +15,6 @@ from pathlib import Path
 from preprocessing.front_door import add_data_argument, run
 from preprocessing.options import natural, positive
 
-LONG_RESOLUTION = 128
-
 
 @dataclass(frozen=True)
 class Size:
@@ -24,6 +22,7 @@ class Size:
 
     photographs: int = 3000
     epochs: int = 20
+    long_resolution: int = 128
     long_epochs: int = 4
     long_images_per_epoch: int = 2048
     compute: str = "auto"
@@ -32,7 +31,7 @@ class Size:
     out: Path = Path("results")
 
 
-DEMONSTRATION = Size(16, 3, 1, 16, "float32", 2, Path("runs/demonstration-tune"), Path("results/local"))
+DEMONSTRATION = Size(16, 3, 64, 1, 16, "float32", 2, Path("runs/demonstration-tune"), Path("results/local"))
 
 
 def main():
@@ -69,7 +68,7 @@ def tune(source, arguments, size):
     from results.studies.tuning import draw_overfitting, draw_tuning, table_of, write_table
 
     for split in ("train", "val"):
-        list_shards(source, LONG_RESOLUTION, split)  # missed now rather than after hours
+        list_shards(source, size.long_resolution, split)  # missed now rather than after hours
     storage = arguments.storage or "sqlite:///results/local/tuning.db"
     name = f"{source}-{arguments.resolution}-seed{arguments.seed}"
     folder = size.runs / name
@@ -92,11 +91,11 @@ def tune(source, arguments, size):
             f"{tuning.GRACE_SECONDS} seconds ago: search again later"
         )
         return
-    table = table_of(study, source, subset, base, root) | {"long": []}
+    table = table_of(study, source, subset, base, root) | {"long_resolution": size.long_resolution, "long": []}
     path = size.out / "tuning.json"
     write_table(table, path)
     for trial in best_and_median(best):
-        table["long"].append(train_long(trial, source, replace(base, resolution=LONG_RESOLUTION), size, folder))
+        table["long"].append(train_long(trial, source, base, size, folder))
         write_table(table, path)
     draw_tuning(table, size.out / "figures/tuning.png")
     table["overfitting"] = overfit(best[0], base, subset, folder, root)
@@ -128,11 +127,12 @@ def best_and_median(best):
 
 
 def train_long(trial, source, base, size, folder):
-    """Train one trial's configuration at 128 px; its short and its long score."""
+    """Train one trial's configuration at `size.long_resolution`; its short and its long score."""
     from keras_port import tuning
     from keras_port.training import train
 
-    base = replace(base, epochs=size.long_epochs, images_per_epoch=size.long_images_per_epoch)
+    longer = {"epochs": size.long_epochs, "images_per_epoch": size.long_images_per_epoch}
+    base = replace(base, resolution=size.long_resolution, **longer)
     print(f"trial {trial.number} at {base.resolution} px")
     trained = train(tuning.configuration_of(trial, base), source, folder / f"long-{trial.number:03}")
     return {

@@ -70,8 +70,8 @@ NETWORKS = {
 # A run on the embedded photographs shows that everything works; it does not learn to colour.
 DEMONSTRATION = {
     "epochs": 2,
-    "images_per_epoch": 32,
-    "batch_size": 8,
+    "images_per_epoch": 8,
+    "batch_size": 4,
     "warmup_steps": 2,
     "compute": "float32",
     "dilation": 1,  # dilated convolutions are slow on a CPU

@@ -60,23 +60,22 @@ def draw_source(source, folder, as_published):
         test = read_split(source, side, "test")
         if not len(test.L):
             continue
-        colorizer = load_colorizer(f"l2_{side}").remembering()
-        draw_ranked(test, colorizer, folder / f"ranked{side}{suffix}.png")
+        ab_pred = load_colorizer(f"l2_{side}").predict_ab(test.L)
+        draw_ranked(test, ab_pred, folder / f"ranked{side}{suffix}.png")
         if f"rebalanced_{side}" in shipped_names():
             rebalanced = load_colorizer(f"rebalanced_{side}")
-            draw_vivid(test, colorizer, rebalanced, folder / f"vivid{side}{suffix}.png")
+            draw_vivid(test, ab_pred, rebalanced, folder / f"vivid{side}{suffix}.png")
             draw_possible(test, rebalanced, folder / f"possible{side}{suffix}.png")
-        L, ab_true = test.L[:PHOTOGRAPHS], cie_ab(test.ab[:PHOTOGRAPHS])
-        ab_pred = colorizer.predict_ab(L)
+        first = test.L[:PHOTOGRAPHS], cie_ab(test.ab[:PHOTOGRAPHS]), ab_pred[:PHOTOGRAPHS]
         name = f"result{side}{suffix}"
         if side == 64:
-            columns = pairs(L, ab_true, ab_pred)
+            columns = pairs(*first)
             draw(columns, folder / f"{name}.png", blocks=2)
             if as_published:
                 name += "-as-published"
                 draw(swap_channels(columns), Path("results/local/figures") / f"{name}.png", blocks=2)
         else:
-            draw(triples(L, ab_true, ab_pred), folder / f"{name}.png")
+            draw(triples(*first), folder / f"{name}.png")
 
 
 def draw(columns, path, **options):
@@ -109,7 +108,7 @@ def draw_colorize(path, names, side, **options):
     draw(columns, path, cell_px=side, **options)
 
 
-def draw_ranked(test, colorizer, path):
+def draw_ranked(test, ab_pred, path):
     """Draw the best, median and worst photographs of a test split."""
     from preprocessing.lab import cie_ab
     from results.drawing.grid import triples
@@ -118,18 +117,18 @@ def draw_ranked(test, colorizer, path):
     count = min(RANKED, len(test.L) // 4)
     if not count:
         return
-    rows, titles = best_median_worst(test.L, test.ab, colorizer.predict_ab, count)
-    L = test.L[rows]
-    draw(triples(L, cie_ab(test.ab[rows]), colorizer.predict_ab(L)), path, row_titles=titles)
+    ab_true = cie_ab(test.ab)
+    rows, titles = best_median_worst(ab_true, ab_pred, count)
+    draw(triples(test.L[rows], ab_true[rows], ab_pred[rows]), path, row_titles=titles)
 
 
-def draw_vivid(test, l2, rebalanced, path):
+def draw_vivid(test, ab_l2, rebalanced, path):
     """Draw gray | truth | L2 | rebalanced."""
     from preprocessing.lab import cie_ab, lab_to_bgr
     from results.drawing.grid import triples
 
     L = test.L[:PHOTOGRAPHS]
-    columns = triples(L, cie_ab(test.ab[:PHOTOGRAPHS]), l2.predict_ab(L))
+    columns = triples(L, cie_ab(test.ab[:PHOTOGRAPHS]), ab_l2[:PHOTOGRAPHS])
     columns["L2"] = columns.pop("Predicted")
     columns["Rebalanced"] = lab_to_bgr(L, rebalanced.predict_ab(L, vibrance=rebalanced.vibrance))
     draw(columns, path)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import traceback
+import warnings
 from pathlib import Path
 
 import cv2
@@ -64,6 +65,20 @@ def narrowed():
 def narrow():
     with narrowed():
         yield
+
+
+@contextlib.contextmanager
+def traced_into_no_graph():
+    """A few steps cost less than to trace them; processes of their own trace what they train."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Even though .* does not apply to tf.data")
+            yield
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="session")

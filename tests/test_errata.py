@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import REPOSITORY, run_script
+from conftest import REPOSITORY, run_script, traced_into_no_graph
 
 from preprocessing.lab import cie_ab, lab_to_bgr
 from preprocessing.shards import Shard, read_split
@@ -17,7 +17,7 @@ from results.studies import faults_of_networks
 from results.studies.errata import demonstration
 from results.studies.faults_of_data import _channels_swapped, _clean_splits, _leaky_splits, framed_pictures, hunter_lab
 from results.studies.faults_of_networks import nearest_on_simplex
-from results.studies.table1 import CHOSEN, CONFIGURATIONS, REPORT, SEEDS, configuration
+from results.studies.table1 import CHOSEN, CONFIGURATIONS, REPORT, configuration
 
 PUBLISHED = REPOSITORY.parent / "shared/reference/result32.png"
 
@@ -27,7 +27,8 @@ def folder(tmp_path_factory):
     """Where shards of the embedded photographs are, and table 1 and the errata were made by their commands."""
     folder = tmp_path_factory.mktemp("errata")
     for script in ("preprocessing/02_build_shards.py", "results/studies/table1.py", "results/studies/errata.py"):
-        process = run_script(script, cwd=folder)
+        with traced_into_no_graph():
+            process = run_script(script, cwd=folder)
         assert process.returncode == (2 if "errata" in script else 0), process.stderr
     assert process.stderr.splitlines()[-1].startswith("errata.py: error: not measured: 9 (the inverted gray")
     return folder
@@ -119,7 +120,8 @@ def test_a_table_that_was_stopped_goes_on(folder, tmp_path):
     (tmp_path / "results/local/errata.json").write_text(json.dumps(errata))
     process = run_script("results/studies/errata.py", cwd=tmp_path)
     assert "13 (results/local/table1.json is not finished" in process.stderr
-    process = run_script("results/studies/table1.py", cwd=tmp_path)
+    with traced_into_no_graph():
+        process = run_script("results/studies/table1.py", cwd=tmp_path)
     assert process.stdout.count("seed") == 1
     again = json.loads((tmp_path / "results/local/table1.json").read_text())
     assert [(run["configuration"], run["seed"]) for run in again["runs"]] == [
@@ -131,7 +133,7 @@ def test_a_table_that_was_stopped_goes_on(folder, tmp_path):
 def test_the_table_has_five_configurations_of_one_difference_each():
     from results.studies.table1 import Size
 
-    configs = {name: configuration(name, SEEDS[0], Size()).to_dict() for name in CONFIGURATIONS}
+    configs = {name: configuration(name, 1, Size()).to_dict() for name in CONFIGURATIONS}
     chosen = configs[CHOSEN]
     assert (chosen["batch_size"], chosen["dropout"], chosen["kernel"], chosen["dilation"]) == (10, 0.4, 3, 1)
     differing = {name: {key for key in chosen if config[key] != chosen[key]} for name, config in configs.items()}

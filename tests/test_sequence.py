@@ -6,7 +6,7 @@ import sys
 
 import cv2
 import pytest
-from conftest import REPOSITORY, run_process, run_script
+from conftest import REPOSITORY, run_process, run_script, traced_into_no_graph
 
 from preprocessing.embedded import embedded_files
 
@@ -35,7 +35,8 @@ def sequence(tmp_path_factory):
     outputs = {}
     for script, arguments in SCRIPTS.items():
         run = run_script if "train" in script else run_process  # the others start at once, without TensorFlow
-        process = run(script, *arguments, cwd=folder)
+        with traced_into_no_graph():
+            process = run(script, *arguments, cwd=folder)
         assert process.returncode == 0, f"{script}\n{process.stdout}\n{process.stderr}"
         outputs[script] = process.stdout
     return folder, outputs, before

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import skimage
+from conftest import traced_into_no_graph
 
 from keras_port import pretrained, unet
 from keras_port.config import TrainingConfig
@@ -95,7 +96,8 @@ def test_a_killed_training_equals_an_unbroken_one_and_leaves_what_is_frozen(tmp_
     initial = to_arrays(build_network("unet", {}, seed=3))
 
     def run(folder, *callbacks):
-        return train(config, EMBEDDED_TRAINING, tmp_path / folder, initial, shard_root, callbacks).arrays
+        with traced_into_no_graph():
+            return train(config, EMBEDDED_TRAINING, tmp_path / folder, initial, shard_root, callbacks).arrays
 
     class Kill(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):

@@ -2,17 +2,15 @@
 
 import numpy as np
 
-from preprocessing.lab import cie_ab
 from results.scoring.metrics import squared_error
 
 
-def best_median_worst(L, ab_code, predict, count):
+def best_median_worst(ab_true, ab_pred, count):
     """Photographs by how much the network's error lies below that of gray (a gray photograph would win by its error alone).
 
     Parameters
     ----------
-    L, ab_code : ndarray of uint8, shapes (N, S, S, 1) and (N, S, S, 2)
-    predict : function of L to ab in CIE ab units
+    ab_true, ab_pred : ndarray, shape (N, S, S, 2), CIE ab units
     count : int, photographs of each kind
 
     Returns
@@ -20,7 +18,6 @@ def best_median_worst(L, ab_code, predict, count):
     rows : list of int, `count` best, `count` about the median and `count` worst, each photograph once
     titles : list of str, the kind and both errors of each
     """
-    ab_true, ab_pred = cie_ab(ab_code), predict(L)
     errors, gray_errors = squared_error(ab_true, ab_pred), squared_error(ab_true, ab_true * 0)
     order = np.argsort(errors - gray_errors, kind="stable")
     middle = (len(order) - count) // 2

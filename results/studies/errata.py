@@ -98,7 +98,7 @@ def faults():
 def table1_noise(study):
     """The spread of one and the same network in the report's table, in ours, and what the hyperparameters change."""
     from preprocessing.shards import read_manifest
-    from results.studies.table1 import CHOSEN, CONFIGURATIONS, REPORT, SEEDS, scores_of
+    from results.studies.table1 import CHOSEN, CONFIGURATIONS, REPORT, scores_of
 
     try:
         table = json.loads(study.table1.read_text())
@@ -107,7 +107,7 @@ def table1_noise(study):
     if table["fingerprint"] != read_manifest(study.source)["fingerprint"]:
         raise UserError(f"{study.table1} is of other photographs: run `make table1` with the same DATA")
     scores = {name: scores_of(table, name) for name in CONFIGURATIONS}
-    if any(len(each) < len(SEEDS) for each in scores.values()):
+    if any(len(each) < len(table["seeds"]) for each in scores.values()):
         raise UserError(f"{study.table1} is not finished: run `make table1` again")
     published = [mse for _, mse, name in REPORT if name == CHOSEN]
     means = {name: sum(each) / len(each) for name, each in scores.items()}

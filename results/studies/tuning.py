@@ -150,7 +150,9 @@ def _draw_rank(place, table):
             textcoords="offset points",
             fontsize=7,
         )
-    place.set(xlabel=f"validation MSE, trial at {table['resolution']} px", ylabel="trained at 128 px")
+    place.set(
+        xlabel=f"validation MSE, trial at {table['resolution']} px", ylabel=f"trained at {table['long_resolution']} px"
+    )
 
 
 def draw_overfitting(table, path):
