@@ -10,7 +10,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
-from conftest import REPOSITORY
+from conftest import REPOSITORY, traced_into_no_graph
 from test_training import stopped_and_killed
 
 from keras_port import training
@@ -34,7 +34,8 @@ CONFIG = TrainingConfig(
 
 
 def run(folder, shard_root, config=CONFIG, **options):
-    return training.train(config, EMBEDDED_TRAINING, folder, root=shard_root, **options)
+    with traced_into_no_graph():
+        return training.train(config, EMBEDDED_TRAINING, folder, root=shard_root, **options)
 
 
 class Interrupted(Exception):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import narrowed, run_script, start_script
+from conftest import narrowed, run_script, start_script, traced_into_no_graph
 
 from preprocessing.batches import TrainingBatches
 from preprocessing.files import UserError
@@ -203,7 +203,8 @@ def stopped_and_killed(command, cwd, state):
     assert "Traceback" not in said[0]
     assert f"{Path(command[0]).name}: stopped" in said[0].splitlines()[-1]
     assert "going on with" in said[1]
-    finished = run_script(*command, cwd=cwd)
+    with traced_into_no_graph():
+        finished = run_script(*command, cwd=cwd)
     assert finished.returncode == 0, finished.stderr
     assert "going on with" in finished.stdout
 
