@@ -79,7 +79,7 @@ def receptive_fields():
     """Sides in px, by dilation of the seven layers and of the U-Net."""
     layers = literal("tf_raw/network.py:LAYERS")
     stages, skips, stride = (literal(f"keras_port/unet_layout.py:{name}") for name in ("STAGES", "SKIPS", "AB_STRIDE"))
-    fields = {str(dilation): receptive_field(seven_layers(layers, dilation)) for dilation in (1, 2, 4)}
+    fields = {str(dilation): receptive_field(seven_layers(layers, dilation)) for dilation in (1, 2, (5, 3, 1))}
     return fields | {"unet": receptive_field(unet(stages, skips, stride))}
 
 

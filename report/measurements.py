@@ -16,6 +16,7 @@ COMMANDS = {  # a results file -> what measures it, with the data that its READM
     "ways.json": "make ways",
     "jpeg.json": "make jpeg",
     "flicker.json": "make flicker",
+    "gridding.json": "make gridding",
     "scale.json": "make scale",
     "bench.json": "make bench",
 }

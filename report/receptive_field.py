@@ -2,6 +2,8 @@
 
 from math import ceil
 
+from preprocessing.options import dilation_rates
+
 CONV, UP = "conv", "up"
 
 
@@ -20,12 +22,11 @@ def receptive_field(layers):
 
 
 def seven_layers(layers, dilation, kernel=3, deconv_kernel=4):
-    """The report's layers, as tf_raw/network.py:LAYERS lists them, and its output."""
+    """The report's layers, as tf_raw/network.py:LAYERS lists them, and its output; `dilation` is one rate, or three."""
+    rates = dict(zip(("conv4", "conv5", "conv6"), dilation_rates(dilation), strict=True))
     rows = [*layers, ("output", 2, 2, "deconv")]
     return [
-        (CONV, kernel, stride, dilation if name in ("conv4", "conv5", "conv6") else 1)
-        if operation == "conv"
-        else (UP, deconv_kernel, stride, 1)
+        (CONV, kernel, stride, rates.get(name, 1)) if operation == "conv" else (UP, deconv_kernel, stride, 1)
         for name, _, stride, operation in rows
     ]
 

@@ -225,9 +225,9 @@ def test_weight_decay_shrinks_kernels_and_nothing_else():
 @pytest.mark.parametrize(
     ("words", "name", "expected"),
     [
-        ([], "l2_128", {"network": "seven_layer", "dilation": 4, "dropout": 0.1}),
+        ([], "l2_128", {"network": "seven_layer", "dilation": (5, 3, 1), "dropout": 0.1}),
         (["--dilation", "1", "--dropout", "0"], "l2_128", {"dilation": 1, "dropout": 0.0}),
-        (["--objective", "rebalanced"], "rebalanced_128", {"network": "bins", "dilation": 4}),
+        (["--objective", "rebalanced"], "rebalanced_128", {"network": "bins", "dilation": (5, 3, 1)}),
         (["--dilation", "4", "3", "1"], "l2_128", {"dilation": (4, 3, 1)}),
         (["--network", "unet"], "unet_128", {"network": "unet", "crop": 128, "train_side": 144, "augment": True}),
         (["--network", "unet", "--objective", "rebalanced"], "unet_rebalanced_128", {"network": "unet_bins"}),
