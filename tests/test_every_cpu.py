@@ -77,3 +77,11 @@ def test_tensorflow_is_heard_only_where_its_import_fails(tmp_path, body, heard):
     process = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, env=environment)
     assert process.stdout == ("" if heard else "imported\n")
     assert heard in process.stderr if heard else process.stderr == ""
+
+
+def test_keras_comes_without_packages_that_nothing_here_uses_and_they_can_be_imported_later(tmp_path):
+    (tmp_path / "keras.py").write_text("try:\n    import pandas\nexcept ImportError:\n    print('keras without')")
+    (tmp_path / "pandas.py").write_text("print('pandas')")
+    program = f"import preprocessing, sys; sys.path.insert(0, {str(tmp_path)!r}); import keras, pandas"
+    output = subprocess.check_output([sys.executable, "-c", program], cwd=REPOSITORY, text=True)
+    assert output.split("\n") == ["keras without", "pandas", ""]
