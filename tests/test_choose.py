@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from results.prediction.decode import PAPER
 from results.prediction.predict import colorizer_from
 from results.prediction.vibrance import with_vibrance
 from results.prediction.weights import Weights
+from results.scoring import choose
 from results.scoring.choose import NEAR_BEST, TEMPERATURES, UNDONE, WANTED, choose_on_val, match_colorfulness, ratio
 from results.scoring.metrics import auc_of_pixels, inverse_prior
 from tf_raw.build import build_network
@@ -51,15 +54,18 @@ def test_weights_get_what_was_chosen(tmp_path, objective):
     assert colorizer.predicts_bins
     assert set(chosen) == set(PAPER)
     pred = colorizer.decoded_by(**chosen).predict_ab(L)
-    assert ratio(L, ab_true, with_vibrance(L, pred, chosen["vibrance"])) >= WANTED - 0.02
+    assert (
+        ratio(L, ab_true, with_vibrance(L, pred, chosen["vibrance"])) >= WANTED[-1] - 0.02
+    )  # of none the AuC is as high as gray's
     rarity = inverse_prior(attributes["ab_bin_counts"])[nearest_bin(ab)]
     ways = {}
     for share in UNDONE:
         for temperature in TEMPERATURES:
             pred = colorizer.decoded_by(rebalancing_undone=share).predict_ab(L, temperature)
-            pred = with_vibrance(L, pred, match_colorfulness(L, ab_true, pred, WANTED))
+            pred = with_vibrance(L, pred, match_colorfulness(L, ab_true, pred, WANTED[-1]))
             auc = auc_of_pixels(ab_true, pred)
             ways[share, temperature] = auc.mean(), (auc * rarity).sum()
+    assert max(ways.values())[0] < auc_of_pixels(ab_true, 0 * ab_true).mean()
     near_best = [way for way in ways if ways[way][0] >= max(ways.values())[0] - NEAR_BEST]
     expected = max(near_best, key=lambda way: ways[way][1])
     assert (chosen["rebalancing_undone"], chosen["temperature"]) == expected
@@ -68,3 +74,22 @@ def test_weights_get_what_was_chosen(tmp_path, objective):
     assert by_hand.shape == (1, 32, 32, 2)
     (distribution,) = colorizer.predict_distributions(L[:1])
     np.testing.assert_allclose(distribution.sum(axis=-1), 1, rtol=1e-3)
+
+
+def test_colour_is_given_up_where_it_would_put_auc_below_that_of_gray(monkeypatch):
+    """Predictions are the truth; three times as colourful they are farther from it than gray is."""
+    L, ab = photographs()
+    right = SimpleNamespace(
+        predicts_bins=True,
+        resolution=32,
+        attributes={"objective": "classification", "ab_bin_counts": [1] * len(bin_centres())},
+        predict_ab=lambda L, temperature: cie_ab(ab),
+        remembering=lambda batches: right,
+        decoded_by=lambda **_: right,
+    )
+    vibrance = {}
+    for wanted in ((3.0,), (3.0, 1.0)):
+        monkeypatch.setattr(choose, "WANTED", wanted)
+        vibrance[wanted] = choose_on_val(right, Shard(L, ab, ["x"] * len(L)))["vibrance"]
+    assert vibrance[3.0,] > 2
+    assert vibrance[3.0, 1.0] == pytest.approx(1, abs=0.02)
