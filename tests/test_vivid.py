@@ -48,7 +48,7 @@ def test_vivid_and_possible_grids_have_their_columns(tmp_path, bins_file, monkey
     test.ab = random.integers(100, 156, (2, 64, 64, 2), np.uint8)
     bins = load_colorizer(bins_file)
     assert bins.temperature == 0.5
-    figures.draw_vivid(test, load_colorizer("l2_64"), bins, tmp_path / "vivid64.png")
+    figures.draw_vivid(test, load_colorizer("l2_64").predict_ab(test.L), bins, tmp_path / "vivid64.png")
     figures.draw_possible(test, bins, tmp_path / "possible64.png")
     assert list(drawn["vivid64.png"]) == ["Gray", "Ground truth", "L2", "Rebalanced"]
     assert list(drawn["possible64.png"]) == ["Ground truth", "Mean", "Sample 1", "Sample 2", "Sample 3", "Entropy"]
