@@ -1,4 +1,4 @@
-"""How TensorFlow comes in: with oneDNN, in half the time, without its own lines between ours; and what its kernels then lack.
+"""How TensorFlow comes in: with oneDNN, in less time, without its own lines between ours; and what its kernels then lack.
 
 Imported by this package, which every other imports before TensorFlow; no framework is imported here.
 """
