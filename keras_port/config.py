@@ -35,8 +35,8 @@ class TrainingConfig(RunConfig):
 
 UNETS = ("unet", "unet_bins")
 
-# Ours, where the search of step 5 is not asked: dilated, the deep layers see at 128 px nearly as much of the scene as they
-# did at 32, where they learnt to (tf_raw/config.py:AT_64). With one rate of 4 in all three they left a grid in smooth areas
+# Ours, where the search of step 5 is not asked: dilated, the deep layers see at 128 px more of the scene, of which they saw
+# all at 32, where they learnt to (tf_raw/config.py:AT_64). With one rate of 4 in all three they left a grid in smooth areas
 # (`make gridding`); rates without a common divisor leave none (Wang et al. 2018, hybrid dilated convolution).
 AT_128 = {"dilation": (5, 3, 1), "dropout": 0.1, "weight_decay": 0.01, "average_decay": 0.99, "augment": True}
 

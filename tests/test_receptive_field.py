@@ -9,7 +9,9 @@ from report.build import receptive_fields
 from results.prediction.predict import load_colorizer
 
 
-@pytest.mark.parametrize(("name", "key", "side"), [("l2_32", "1", 64), ("l2_128", "(5, 3, 1)", 160)])
+@pytest.mark.parametrize(
+    ("name", "key", "side"), [("l2_32", "1", 64), ("l2_64", "2", 96), ("l2_128", "(5, 3, 1)", 160)]
+)
 def test_a_pixel_depends_on_the_columns_that_the_layers_tell(name, key, side):
     colorizer = replace(load_colorizer(name), mirror_average=False)
     L = np.random.default_rng(0).integers(0, 256, (1, 8, side, 1), np.uint8)
