@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 from conftest import narrowed
 
 from preprocessing.sources import EMBEDDED_TRAINING
@@ -44,6 +45,7 @@ def trained(shards, folder, workers=ALONE):
 
 
 if __name__ == "__main__":
+    tf.config.run_functions_eagerly(True)
     shards, folder = map(Path, sys.argv[1:])
     workers = join(CONFIG.batch_size)
     for name, arrays in zip(("frozen", "step"), trained(shards, folder, workers), strict=True):

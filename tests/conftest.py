@@ -136,10 +136,18 @@ def run_process(script, *arguments, cwd, **options):
     )
 
 
-def start_script(script, *arguments, cwd):
+UNTRACED = """
+import preprocessing, runpy, sys, tensorflow
+tensorflow.config.run_functions_eagerly(True)
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def start_script(script, *arguments, cwd, traced=True):
     """Start a numbered script in the background, its output joined and unbuffered."""
     return subprocess.Popen(
-        [sys.executable, "-u", str(REPOSITORY / script), *map(str, arguments)],
+        [sys.executable, "-u", *(() if traced else ("-c", UNTRACED)), str(REPOSITORY / script), *map(str, arguments)],
         cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

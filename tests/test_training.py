@@ -193,7 +193,7 @@ def stopped_and_killed(command, cwd, state):
     """Start a training twice, end it by Ctrl-C and then by a kill as soon as `state` is written, and let it finish."""
     said = []
     for number, code in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):
-        process, before = start_script(*command, cwd=cwd), written(state)
+        process, before = start_script(*command, cwd=cwd, traced=number == signal.SIGINT), written(state)
         deadline = time.monotonic() + 120
         while written(state) == before and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)

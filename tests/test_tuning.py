@@ -31,7 +31,7 @@ def folder(tmp_path_factory):
     """Shards of the embedded photographs at 32, 64 and 128, and a search that a kill broke off in its second trial."""
     folder = tmp_path_factory.mktemp("tuning")
     build_shards(open_embedded(EMBEDDED_TRAINING), [32, 64, 128], crops=4, root=folder / "shards")
-    process = start_script(SCRIPT, "--trials", "2", "--storage", STORAGE, cwd=folder)
+    process = start_script(SCRIPT, "--trials", "2", "--storage", STORAGE, cwd=folder, traced=False)
     wait_for(process, lambda: training_trial(folder, 1))
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
@@ -74,7 +74,7 @@ def test_a_killed_trial_is_noticed_and_freed_and_the_search_goes_on_in_two_proce
     assert states(folder) == ["complete", "fail"]
 
     command = (SCRIPT, "--trials", "3", "--storage", STORAGE)
-    other = start_script(*command, cwd=folder)
+    other = start_script(*command, cwd=folder, traced=False)
     wait_for(other, lambda: training_trial(folder, 2))
     with traced_into_no_graph():
         here = run_script(*command, cwd=folder)
