@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -47,6 +48,12 @@ def main(arguments):
     port = parser.parse_args(arguments).port
     if port is not None and not 0 < port < 65536:
         raise UserError("--port: 1 to 65535")
+    taken = UserError(f"port {port or 'from 7860 on'} is taken: choose another with --port")
+    if port:
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            raise taken from None  # before seconds of imports
     with tempfile.TemporaryDirectory(prefix="colorize-") as folder:
         os.environ |= {"GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
         try:
@@ -70,7 +77,7 @@ def main(arguments):
                 theme=gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
             )
         except OSError:
-            raise UserError(f"port {port or 'from 7860 on'} is taken: choose another with --port") from None
+            raise taken from None
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # an upload that is given up is no traceback
         print(f"Colorize is at {url} (Ctrl-C stops it)", flush=True)
         stopped.wait()
