@@ -230,8 +230,6 @@ def test_weight_decay_shrinks_kernels_and_nothing_else():
         (["--objective", "rebalanced"], "rebalanced_128", {"network": "bins", "dilation": (5, 3, 1)}),
         (["--dilation", "4", "3", "1"], "l2_128", {"dilation": (4, 3, 1)}),
         (["--network", "unet"], "unet_128", {"network": "unet", "crop": 128, "train_side": 144, "augment": True}),
-        (["--network", "unet", "--resolution", "64"], "unet_64", {"resolution": 64, "crop": 0, "train_side": 0}),
-        (["--network", "unet", "--smallest-crop", "96"], "unet_128", {"smallest_crop": 96, "crop": 128}),
         (["--network", "unet", "--objective", "rebalanced"], "unet_rebalanced_128", {"network": "unet_bins"}),
         (["--network", "unet", "--from-nothing"], "unet_128", {"pretrained": False, "frozen_stages": 0}),
         (["--network", "notebook"], "notebook_128", {"optimizer": "rmsprop", "batch_size": 50, "dropout": 0.0}),

@@ -132,7 +132,6 @@ def describe(framework, arguments, config, manifest, summary):
         "config": config.to_dict(),
         "data": manifest["source"],
         "fingerprint": manifest["fingerprint"],
-        "crops": manifest["crops"],
         "mean_ab": side["mean_ab"],
         "ab_bin_counts": side["ab_bin_counts"],
         "command": shlex.join(["python", *sys.argv]),

@@ -81,8 +81,7 @@ def training_table(attributes_of):
         legs = [*attributes.get("began_from", []), attributes]
         minutes = " + ".join(f"{leg['seconds'] / 60:.0f}" for leg in legs)
         images = " + ".join(f"{leg['images_seen']:,}" for leg in legs)
-        crops = f", on shards of `--crops {attributes['crops']}`" if attributes.get("crops") else ""
-        cells = [f"`{name}`", f"`{command}`{crops}", attributes["host"], minutes, images, validation]
+        cells = [f"`{name}`", f"`{command}`", attributes["host"], minutes, images, validation]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
