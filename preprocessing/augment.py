@@ -19,13 +19,9 @@ ENLARGED_SHARE, ENLARGED_FROM = 0.5, 0.75  # of the pictures shown at their shar
 TONE_SHARE, CONTRAST, BRIGHTNESS = 0.3, (0.75, 1.2), (-20, 20)  # a factor about middle gray; gray levels
 
 
-def random_square(L, ab, side, random, smallest=None):
-    """Cut a square of random place and size from `smallest` up, and resize it: (S, S, 1), (S, S, 2) -> (side, side, ...) uint8.
-
-    `smallest`, by default `side`, is in px. What is smaller than `side` is enlarged.
-    """
-    size = int(random.integers(smallest or side, len(L) + 1))
-    return _resized_cut(L, ab, size, side, cv2.INTER_CUBIC if size < side else cv2.INTER_AREA, random)
+def random_square(L, ab, side, random):
+    """Cut a square of random place and size from `side` up, and resize it: (S, S, 1), (S, S, 2) -> (side, side, ...) uint8."""
+    return _resized_cut(L, ab, int(random.integers(side, len(L) + 1)), side, cv2.INTER_AREA, random)
 
 
 def enlarged_square(L, ab, random):

@@ -42,17 +42,14 @@ class TrainingBatches:
         shares=None,
         workers=1,
         rank=0,
-        smallest_crop=0,
     ):
         """`crop` is the side in px of the square that is cut anew each time a picture is shown; 0 shows it whole.
 
-        Squares are cut from `smallest_crop` px up, by default `crop`, and resized to it.
         `shares`, a dictionary of each source's name to its share of every batch, shows each of its photographs equally often;
         without it every photograph of every source is shown once an epoch. Of `workers`, number `rank` gets its part of each batch.
         """
         self._paths = list_shards(source, resolution, "train", root)
         self._seed, self._mirrored, self._crop, self._augmented = seed, mirrored, crop, augmented
-        self._smallest_crop = smallest_crop or crop
         coloured = [_coloured_rows(path) for path in self._paths]
         self._rows = [rows for rows, *_ in coloured]
         self.images = sum(map(len, self._rows))
@@ -136,8 +133,8 @@ class TrainingBatches:
         return tuple(map(np.stack, zip(*images, strict=True)))
 
     def _varied_image(self, L, ab, random):
-        if self._crop and self._smallest_crop < len(L):
-            L, ab = random_square(L, ab, self._crop, random, self._smallest_crop)
+        if self._crop and self._crop < len(L):
+            L, ab = random_square(L, ab, self._crop, random)
         elif self._augmented:
             L, ab = enlarged_square(L, ab, random)
         return (as_gray_file(L, ab, random) if self._augmented else L), ab
@@ -183,7 +180,6 @@ def open_training(source, config, root="shards", workers=1, rank=0):
         config.shares,
         workers,
         rank,
-        config.smallest_crop,
     )
     val = read_split(source, config.resolution, "val", root)
     if not len(val.L):

@@ -33,7 +33,6 @@ class RunConfig:
     patience: int = 4  # epochs without a better validation error before the run stops
     train_side: int = 0  # px of the shards that are trained on, for `crop` to cut from; 0: `resolution`
     crop: int = 0  # px of the square that is cut anew each time a picture is shown; 0: the whole picture
-    smallest_crop: int = 0  # px of the smallest square that is cut, and enlarged to `crop`; 0: `crop`
     augment: bool = False  # L as gray files of all kinds might give it, and scales: preprocessing/augment.py
     shares: dict = field(default_factory=dict)  # of each batch, by source's name; {}: each photograph once an epoch
     mirrored: bool = True  # each image mirrored left to right with probability 1/2
@@ -104,12 +103,6 @@ def training_parser(description):
         "--crop", type=positive(int), metavar="PX", help="cut a random square anew each time a picture is shown"
     )
     parser.add_argument(
-        "--smallest-crop",
-        type=positive(int),
-        metavar="PX",
-        help="cut squares from this size up, and enlarge them to --crop",
-    )
-    parser.add_argument(
         "--augment",
         action=argparse.BooleanOptionalAction,
         default=None,
@@ -151,8 +144,6 @@ def resolve(arguments, config, name, demonstration):
     config = replace(config, **{key: value for key, value in given.items() if value is not None})
     if config.crop % 16 or config.crop > (config.train_side or config.resolution):
         raise UserError("--crop takes a multiple of 16, up to the size of the shards that are trained on")
-    if config.smallest_crop > config.crop:
-        raise UserError("--smallest-crop takes a size up to --crop")
     source = source_name(arguments.data) if arguments.data else EMBEDDED_TRAINING
     return Options(config, source, name, Path(arguments.run or f"runs/{name}"), arguments.init, arguments.out)
 
