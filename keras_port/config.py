@@ -1,7 +1,7 @@
 """The configuration of a 128 px run."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from preprocessing.files import UserError
@@ -96,9 +96,6 @@ def parse_options(description):
     parser.add_argument(
         "--from-nothing", action="store_true", help="with --network unet: without the encoder's ImageNet weights"
     )
-    parser.add_argument(
-        "--resolution", type=int, choices=(64, 128), help="with --network unet: px of its photographs (default: 128)"
-    )
     parser.add_argument("--frozen-stages", type=natural, help="of a U-Net's encoder, and its stem (default: 2)")
     parser.add_argument("--encoder-rate", type=positive(float), help="its encoder's share of the rate (default: 0.3)")
     arguments = parser.parse_args()
@@ -108,9 +105,8 @@ def parse_options(description):
         parser.error("--dropout and --dilation are for the seven-layer network: leave them out")
     if arguments.from_study and network != "seven_layer":
         parser.error("--from-study is for the seven-layer network: leave --network out")
-    of_unet = (arguments.from_nothing, arguments.encoder_rate, arguments.frozen_stages, arguments.resolution)
-    if network != "unet" and any(each not in (None, False) for each in of_unet):
-        parser.error("--from-nothing, --resolution, --frozen-stages and --encoder-rate are for --network unet")
+    if network != "unet" and (arguments.from_nothing or arguments.encoder_rate or arguments.frozen_stages is not None):
+        parser.error("--from-nothing, --frozen-stages and --encoder-rate are for --network unet")
     if network == "notebook" and arguments.objective != "l2":
         parser.error(f"--objective {arguments.objective} is ours: leave --network notebook out")
     if arguments.objective != "l2":
@@ -122,16 +118,13 @@ def parse_options(description):
         parser.error("--crop takes a multiple of 32 with --network unet")
     tuned = best_parameters(arguments.from_study) if arguments.from_study else {}
     config = TrainingConfig(**(tuned or NETWORKS[arguments.network]))
-    resolution = arguments.resolution or config.resolution
-    if resolution < config.resolution:  # shown whole: shards of collections of small photographs have no larger size
-        config = replace(config, train_side=0, crop=0)
-    return resolve(arguments, config, run_name(network, arguments.objective, bool(tuned), resolution), DEMONSTRATION)
+    return resolve(arguments, config, run_name(network, arguments.objective, bool(tuned)), DEMONSTRATION)
 
 
-def run_name(network, objective, tuned=False, resolution=128):
+def run_name(network, objective, tuned=False):
     """The name of a run and of its weights: l2_128, rebalanced_128, notebook_128, tuned_128, unet_128, unet_rebalanced_128."""
     if network == "unet":
-        return f"unet_{resolution}" if objective == "l2" else f"unet_{objective}_{resolution}"
+        return "unet_128" if objective == "l2" else f"unet_{objective}_128"
     return f"{'notebook' if network == 'notebook' else 'tuned' if tuned and objective == 'l2' else objective}_128"
 
 
