@@ -1,6 +1,7 @@
 """Squares of a photograph: the centre one, or random ones; nothing is ever scaled up."""
 
 import hashlib
+import math
 
 import cv2
 import numpy as np
@@ -13,9 +14,13 @@ def centre_square(image_bgr, side):
     if short < side:
         return None
     size = (max(side, round(width * side / short)), max(side, round(height * side / short)))
-    resized = image_bgr if short == side else cv2.resize(image_bgr, size, interpolation=cv2.INTER_AREA)
-    top, left = (resized.shape[0] - side) // 2, (resized.shape[1] - side) // 2
-    return resized[top : top + side, left : left + side]
+    top, left = (size[1] - side) // 2, (size[0] - side) // 2
+    if short == side:
+        return image_bgr[top : top + side, left : left + side]
+    fx, fy = size[0] / width, size[1] / height
+    # What lies right of the square or below it has no part in it.
+    seen = image_bgr[: math.ceil((top + side) / fy) + 1, : math.ceil((left + side) / fx) + 1]
+    return cv2.resize(seen, None, fx=fx, fy=fy, interpolation=cv2.INTER_AREA)[top : top + side, left : left + side]
 
 
 def random_crops(image_bgr, side, count, photo_id):

@@ -12,6 +12,16 @@ def test_centre_square_is_the_short_side_resized_and_its_centre():
     assert centre_square(image, 100).shape == (100, 100, 3)
 
 
+def test_what_the_square_leaves_out_has_no_part_in_it_at_any_size():
+    random = np.random.default_rng(0)
+    for height, width in random.integers(33, 400, (100, 2)):
+        image = random.integers(0, 256, (height, width, 3), np.uint8)
+        size = (max(32, round(width * 32 / min(height, width))), max(32, round(height * 32 / min(height, width))))
+        resized = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        top, left = (size[1] - 32) // 2, (size[0] - 32) // 2
+        assert (centre_square(image, 32) == resized[top : top + 32, left : left + 32]).all(), image.shape
+
+
 def test_crops_lie_where_their_names_say_and_come_out_the_same_each_time():
     image = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
     crops = random_crops(image, 32, 20, "a.png")
