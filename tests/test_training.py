@@ -110,7 +110,7 @@ def test_early_stopping_ends_a_run_that_gets_no_better(tmp_path, shard_root, nar
     assert run(tmp_path, shard_root, config).summary["epochs"] == 3
 
 
-def test_training_lowers_the_error_on_what_it_sees(tmp_path, shard_root):
+def test_training_lowers_the_error_on_what_it_sees(tmp_path, shard_root, narrow):
     config = TrainingConfig(32, epochs=12, batch_size=10, warmup_steps=2, patience=99, compute="float32")
     run(tmp_path, shard_root, config)
     rows = [line.split(",") for line in (tmp_path / "log.csv").read_text().splitlines()[1:]]
