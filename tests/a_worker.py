@@ -45,7 +45,7 @@ def trained(shards, folder, workers=ALONE):
 
 
 if __name__ == "__main__":
-    tf.config.run_functions_eagerly(True)
+    tf.config.run_functions_eagerly(True)  # a few steps cost less than to trace them; script 03's own workers trace
     shards, folder = map(Path, sys.argv[1:])
     workers = join(CONFIG.batch_size)
     for name, arrays in zip(("frozen", "step"), trained(shards, folder, workers), strict=True):

@@ -145,7 +145,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 def start_script(script, *arguments, cwd, traced=True):
-    """Start a numbered script in the background, its output joined and unbuffered."""
+    """Start a numbered script in the background, its output joined and unbuffered; what it trains may stay untraced."""
     return subprocess.Popen(
         [sys.executable, "-u", *(() if traced else ("-c", UNTRACED)), str(REPOSITORY / script), *map(str, arguments)],
         cwd=cwd,

@@ -16,9 +16,8 @@ def test_centres_are_distinct_points_of_the_grid():
     assert len(np.unique(centres, axis=0)) == len(centres)
     assert (centres % GRID == 0).all()
     assert [0, 0] in centres.tolist()
-    assert not np.signbit(
-        centres[centres == 0]
-    ).any()  # -0 would put (-20, 0) at the other end of the hues, for `sample`
+    zeros = centres[centres == 0]
+    assert not np.signbit(zeros).any()  # the hue of (-20, -0.0) is at the other end of the circle, for `sample`
 
 
 def test_nearest_bin_is_the_nearest():
