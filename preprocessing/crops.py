@@ -18,7 +18,7 @@ def centre_square(image_bgr, side):
     if short == side:
         return image_bgr[top : top + side, left : left + side]
     fx, fy = size[0] / width, size[1] / height
-    # What lies right of the square or below it has no part in it.
+    # What lies right of the square or below it has no part in it; one pixel more, whatever rounding does.
     seen = image_bgr[: math.ceil((top + side) / fy) + 1, : math.ceil((left + side) / fx) + 1]
     return cv2.resize(seen, None, fx=fx, fy=fy, interpolation=cv2.INTER_AREA)[top : top + side, left : left + side]
 

@@ -6,8 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
-from conftest import narrowed
+from conftest import narrowed, traced_into_no_graph
 
 from preprocessing.sources import EMBEDDED_TRAINING
 from tf_raw import network, training
@@ -45,10 +44,10 @@ def trained(shards, folder, workers=ALONE):
 
 
 if __name__ == "__main__":
-    tf.config.run_functions_eagerly(True)  # a few steps cost less than to trace them; script 03's own workers trace
     shards, folder = map(Path, sys.argv[1:])
     workers = join(CONFIG.batch_size)
-    for name, arrays in zip(("frozen", "step"), trained(shards, folder, workers), strict=True):
-        np.savez(folder / f"{name}{workers.rank}", **arrays)
-    sys.argv = [str(SCRIPT), *FLAGS]
-    runpy.run_path(sys.argv[0], run_name="__main__")
+    with traced_into_no_graph():  # the workers of script 03 that go on trace
+        for name, arrays in zip(("frozen", "step"), trained(shards, folder, workers), strict=True):
+            np.savez(folder / f"{name}{workers.rank}", **arrays)
+        sys.argv = [str(SCRIPT), *FLAGS]
+        runpy.run_path(sys.argv[0], run_name="__main__")
