@@ -203,6 +203,6 @@ def _in_tensorflow(weights, path):
     network = build_network(weights.attributes["network"], weights.attributes["arguments"])
     check_fit(weights.arrays, network.to_arrays(), path)
     network.assign(weights.arrays)
-    forward = tf.function(network, reduce_retracing=True)
+    forward = tf.function(network, reduce_retracing=True, autograph=False)
     parameters = sum(int(tf.size(variable)) for variable in network.trainable_variables)
     return {"parameters": parameters, "units": network.units, "_forward": lambda L: forward(tf.constant(L))}

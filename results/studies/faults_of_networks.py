@@ -33,7 +33,7 @@ DECONVOLUTION = "Conv2DBackpropInput"  # what tf.nn.conv2d_transpose is in a gra
 def traced(network):
     """The TensorFlow graph of a network's prediction at 64 px."""
     signature = tf.TensorSpec([1, SIDE, SIDE, 1])
-    return tf.function(lambda L: network(L)).get_concrete_function(signature).graph
+    return tf.function(lambda L: network(L), autograph=False).get_concrete_function(signature).graph
 
 
 def reached(graph):
@@ -108,7 +108,7 @@ def as_coded(study):
     """The network of colorize_cnn.py, trained as `04_train_64.py --network as-coded` trains it, or taken from its run."""
     config = TrainingConfig(SIDE, "as_coded", **NETWORKS["as_coded"])
     if study.small:
-        config = replace(config, epochs=2, batch_size=8, compute="float32")
+        config = replace(config, epochs=2, images_per_epoch=16, batch_size=8, compute="float32")
     trained = train(config, study.source, study.runs / "as_coded_64")
     return colorizer_of(trained, config, "tf_raw", "as_coded_64"), trained.arrays
 
@@ -146,14 +146,18 @@ def batch_norm_at_test(study):
     measured = {"images": len(L)}
     for name, network, arrays in (("l2_64", ours, weights.arrays), ("as_coded", theirs, as_coded(study)[1])):
         network.assign(arrays)
-        by_batch = tf.function(lambda L, network=network: network(L, training=True), reduce_retracing=True)
+        by_batch = _compiled(network, training=True)
         still = {"moving_statistics": True} if name == "as_coded" else {}
-        moving = tf.function(lambda L, network=network, still=still: network(L, **still), reduce_retracing=True)
+        moving = _compiled(network, **still)
         measured[name] = {"moving_statistics": _error(moving, network.units, L, ab_true, 100)}
         for size in (1, 10, 100):
             measured[name][f"batch_of_{size}"] = _error(by_batch, network.units, L, ab_true, size)
             network.assign(arrays)  # training mode has moved the statistics
     return measured
+
+
+def _compiled(network, **options):
+    return tf.function(lambda L: network(L, **options), reduce_retracing=True, autograph=False)
 
 
 def _error(forward, units, L, ab_true, size):
