@@ -15,7 +15,7 @@ from pathlib import Path
 from preprocessing.front_door import add_data_argument, run
 
 PHOTOGRAPHS = 24  # of a source named by --data
-POSSIBLE = 8
+POSSIBLE, SEEDS = 8, (1, 2, 3)  # photographs, and of each as many samples
 AT_THE_TOP = ("skimage/astronaut.png", "sklearn/china.jpg", "sklearn/flower.jpg")  # of the README
 TOP_SIDE = 320  # px, at which those are shown
 FAILURES = {  # of the weights' card
@@ -139,7 +139,7 @@ def draw_possible(test, colorizer, path):
     import numpy as np
 
     from preprocessing.lab import cie_ab, lab_to_bgr
-    from results.prediction.decode import entropy, sample
+    from results.prediction.decode import entropy, samples
     from results.prediction.vibrance import with_vibrance
 
     def shown(ab):
@@ -149,9 +149,9 @@ def draw_possible(test, colorizer, path):
     each = list(colorizer.predict_distributions(L))
     temperature = colorizer.temperature
     columns = {"Ground truth": lab_to_bgr(L, cie_ab(test.ab[:POSSIBLE])), "Mean": shown(colorizer.decode(each))}
-    for seed in range(1, 4):
-        drawn = [sample(distribution, temperature, np.random.default_rng(seed)) for distribution in each]
-        columns[f"Sample {seed}"] = shown(drawn)
+    drawn = [list(samples(distribution, temperature, SEEDS)) for distribution in each]
+    for seed, of_each in zip(SEEDS, zip(*drawn, strict=True), strict=True):
+        columns[f"Sample {seed}"] = shown(of_each)
     certain_to_not = np.array([entropy(distribution) for distribution in each]) / np.log(each[0].shape[-1])
     columns["Entropy"] = np.rint(255 * np.clip(certain_to_not, 0, 1)).astype(np.uint8)[..., None].repeat(3, axis=-1)
     draw(columns, path)

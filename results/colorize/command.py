@@ -264,15 +264,15 @@ def _distribution_pictures(L, colorizer, arguments):
     import numpy as np
 
     from results.colorize.full_size import join, network_size
-    from results.prediction.decode import entropy, sample
+    from results.prediction.decode import entropy, samples
 
     height, width = network_size(*L.shape[:2], colorizer.resolution)
     seen = cv2.resize(L, (width, height), interpolation=cv2.INTER_AREA)[..., None]
     (distribution,) = colorizer.predict_distributions(seen[None])
     temperature = arguments.temperature or colorizer.temperature
     pictures = {}
-    for number in range(1, arguments.samples + 1):
-        drawn = sample(distribution, temperature, np.random.default_rng(number))
+    numbers = range(1, arguments.samples + 1)
+    for number, drawn in zip(numbers, samples(distribution, temperature, numbers), strict=True):
         pictures[f"sample{number}"] = join(L, drawn, arguments.vibrance or colorizer.vibrance)
     if arguments.uncertainty:
         share = np.clip(entropy(distribution) / np.log(distribution.shape[-1]), 0, 1).astype(np.float32)

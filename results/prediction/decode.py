@@ -54,11 +54,11 @@ def entropy(distribution):
     return -(distribution * np.log(np.maximum(distribution, 1e-12))).sum(axis=-1)
 
 
-def sample(distribution, temperature, random, smoothness=0.15):
-    """Draw one plausible colouring: a colour of each pixel's distribution, alike in pixels that are near.
+def samples(distribution, temperature, seeds, smoothness=0.15):
+    """Draw plausible colourings, one for each seed: a colour of each pixel's distribution, alike in pixels that are near.
 
     A smooth random field with values in [0, 1] is read through each pixel's cumulative distribution over the bins in the
-    order of their hues, so that neighbours move through their distributions together; the sample is the mean colour of a
+    order of their hues, so that neighbours move through their distributions together; a sample is the mean colour of a
     narrow part of it.
 
     Parameters
@@ -66,21 +66,23 @@ def sample(distribution, temperature, random, smoothness=0.15):
     distribution : (H, W, Q) float32
     smoothness : share of the shorter side over which the field varies
 
-    Returns
-    -------
+    Yields
+    ------
     ab : (H, W, 2) float32, CIE ab units
     """
     from scipy.special import ndtr  # takes as long to import as all else that colours a photograph
 
     height, width = distribution.shape[:2]
-    noise = random.standard_normal((height, width)).astype(np.float32)
-    field = cv2.GaussianBlur(noise, (0, 0), smoothness * min(height, width), borderType=cv2.BORDER_REFLECT)
-    offset = random.standard_normal()
-    uniform = ndtr((field - field.mean()) / (field.std() + 1e-9) * 0.5 + offset).astype(np.float32)
     centres = bin_centres()
     order = np.argsort(np.arctan2(centres[:, 1], centres[:, 0]) + 10 * (np.hypot(*centres.T) < 1), kind="stable")
-    annealed = anneal(distribution, temperature)[..., order]
+    annealed = np.take(anneal(distribution, temperature), order, axis=-1)  # [..., order] would be slow
     middle = np.cumsum(annealed, axis=-1) - annealed / 2
-    window = np.exp(-np.square(middle - uniform[..., None]) / (2 * WINDOW**2)) * annealed
-    window /= window.sum(axis=-1, keepdims=True)
-    return (window @ centres[order]).astype(np.float32)
+    for seed in seeds:
+        random = np.random.default_rng(seed)
+        noise = random.standard_normal((height, width)).astype(np.float32)
+        field = cv2.GaussianBlur(noise, (0, 0), smoothness * min(height, width), borderType=cv2.BORDER_REFLECT)
+        offset = random.standard_normal()
+        uniform = ndtr((field - field.mean()) / (field.std() + 1e-9) * 0.5 + offset).astype(np.float32)
+        window = np.exp(-np.square(middle - uniform[..., None]) / (2 * WINDOW**2)) * annealed
+        window /= window.sum(axis=-1, keepdims=True)
+        yield (window @ centres[order]).astype(np.float32)
