@@ -21,7 +21,7 @@ CHART = 8192  # what has no more colours is no photograph
 
 
 def picture(path, kind):
-    """A figure of the results as the bytes of an image file: the smaller one of two, with loss or without.
+    """A figure of the results as the bytes of an image file: charts without loss, photographs with, where that is smaller.
 
     Parameters
     ----------
@@ -29,15 +29,14 @@ def picture(path, kind):
     kind : "WEBP", or "JPEG" for a PDF, which holds JPEG and PNG as they are
     """
     image = arranged(Image.open(path).convert("RGB"), BLOCKS.get(path.stem, 1), ROWS.get(path.stem))
-    chart = image.getcolors(CHART) is not None
-    if kind == "WEBP":
-        lossless = _encoded(image, format="WEBP", lossless=True, method=2)
-    else:
-        lossless = _encoded(image.quantize(64) if chart else image, format="PNG")
-    if chart:
-        return lossless
-    image.thumbnail((WIDEST[kind], image.height), Image.Resampling.LANCZOS)
-    return min(lossless, _encoded(image, format=kind, quality=QUALITY[kind]), key=len)
+    if image.getcolors(CHART) is not None:
+        if kind == "WEBP":
+            return _encoded(image, format="WEBP", lossless=True, method=2)
+        return _encoded(image.quantize(64), format="PNG")
+    small = image.copy()
+    small.thumbnail((WIDEST[kind], image.height), Image.Resampling.LANCZOS)
+    lossy = _encoded(small, format=kind, quality=QUALITY[kind])
+    return lossy if kind == "WEBP" else min(lossy, _encoded(image, format="PNG"), key=len)
 
 
 def arranged(image, blocks, rows=None):
