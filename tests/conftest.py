@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from forked import close_host
 
 from preprocessing.build import build_shards
 from preprocessing.sources import EMBEDDED_TRAINING, open_embedded
@@ -31,6 +32,10 @@ def pytest_collection_finish():
     """Spare each later collection of garbage a walk through all that the imports made."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_sessionfinish():
+    close_host()
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -136,18 +141,10 @@ def run_process(script, *arguments, cwd, **options):
     )
 
 
-UNTRACED = """
-import preprocessing, runpy, sys, tensorflow
-tensorflow.config.run_functions_eagerly(True)
-del sys.argv[0]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
-
-
-def start_script(script, *arguments, cwd, traced=True):
-    """Start a numbered script in the background, its output joined and unbuffered; what it trains may stay untraced."""
+def start_script(script, *arguments, cwd):
+    """Start a numbered script in the background, its output joined and unbuffered."""
     return subprocess.Popen(
-        [sys.executable, "-u", *(() if traced else ("-c", UNTRACED)), str(REPOSITORY / script), *map(str, arguments)],
+        [sys.executable, "-u", str(REPOSITORY / script), *map(str, arguments)],
         cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -11,14 +11,12 @@ import keras
 import numpy as np
 import pytest
 from conftest import REPOSITORY, traced_into_no_graph
-from test_training import stopped_and_killed
 
 from keras_port import training
 from keras_port.config import TrainingConfig, parse_options
 from preprocessing.files import UserError
 from preprocessing.sources import EMBEDDED_TRAINING
 
-SCRIPT = "keras_port/06_train_128.py"
 CONFIG = TrainingConfig(
     32,
     epochs=4,
@@ -169,14 +167,6 @@ def test_a_run_with_other_settings_and_a_damaged_state_are_refused(tmp_path, sha
     (tmp_path / "state.h5").write_bytes((tmp_path / "state.h5").read_bytes()[:1000])
     with pytest.raises(UserError, match="damaged"):
         run(tmp_path, shard_root, config)
-
-
-def test_a_stopped_and_killed_script_goes_on(tmp_path, shard_root):
-    (tmp_path / "shards").symlink_to(shard_root)
-    command = (SCRIPT, "--epochs", "3", "--batch-size", "2", "--images-per-epoch", "4")
-    folder = tmp_path / "runs/demonstration_l2_128"
-    stopped_and_killed(command, tmp_path, folder / "state.h5")
-    assert len((folder / "log.csv").read_text().splitlines()) == 4
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is not installed")

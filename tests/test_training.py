@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import narrowed, run_script, start_script, traced_into_no_graph
+from conftest import REPOSITORY, narrowed, run_script, start_script, traced_into_no_graph
+from forked import Forked
 
 from preprocessing.batches import TrainingBatches
 from preprocessing.files import UserError
@@ -189,11 +190,29 @@ def test_the_rate_warms_up_and_decays_to_zero():
     assert rates[-1] < 0.001
 
 
-def stopped_and_killed(command, cwd, state):
-    """Start a training twice, end it by Ctrl-C and then by a kill as soon as `state` is written, and let it finish."""
-    said = []
+@pytest.mark.parametrize(
+    ("script", "arguments", "run", "state"),
+    [
+        (SCRIPT, "--epochs 6 --batch-size 10 --patience 6", "demonstration_l2_32", "checkpoints/checkpoint"),
+        (
+            "keras_port/06_train_128.py",
+            "--epochs 3 --batch-size 2 --images-per-epoch 4",
+            "demonstration_l2_128",
+            "state.h5",
+        ),
+    ],
+)
+def test_a_stopped_and_killed_script_goes_on(tmp_path, shard_root, script, arguments, run, state):
+    """Ended by Ctrl-C, and then by a kill, as soon as its state is written; then it may finish."""
+    (tmp_path / "shards").symlink_to(shard_root)
+    folder, arguments = tmp_path / "runs" / run, arguments.split()
+    state, said = folder / state, []
     for number, code in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):
-        process, before = start_script(*command, cwd=cwd, traced=number == signal.SIGINT), written(state)
+        before = written(state)
+        if number == signal.SIGINT:
+            process = start_script(script, *arguments, cwd=tmp_path)
+        else:
+            process = Forked(REPOSITORY / script, *arguments, cwd=tmp_path, traced=False)
         deadline = time.monotonic() + 120
         while written(state) == before and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -201,25 +220,20 @@ def stopped_and_killed(command, cwd, state):
         said.append(process.communicate(timeout=60)[0])
         assert process.returncode == code, said
     assert "Traceback" not in said[0]
-    assert f"{Path(command[0]).name}: stopped" in said[0].splitlines()[-1]
+    assert f"{Path(script).name}: stopped" in said[0].splitlines()[-1]
     assert "going on with" in said[1]
     with traced_into_no_graph():
-        finished = run_script(*command, cwd=cwd)
+        finished = run_script(script, *arguments, cwd=tmp_path)
     assert finished.returncode == 0, finished.stderr
     assert "going on with" in finished.stdout
+    epochs = int(arguments[1])
+    assert len((folder / "log.csv").read_text().splitlines()) == epochs + 1
+    if script == SCRIPT:
+        assert json.loads((folder / "config.json").read_text())["epochs"] == epochs
 
 
 def written(path):
     return path.stat().st_mtime_ns if path.exists() else None
-
-
-def test_a_stopped_and_killed_script_goes_on(tmp_path, shard_root):
-    (tmp_path / "shards").symlink_to(shard_root)
-    command = (SCRIPT, "--epochs", "6", "--batch-size", "10", "--patience", "6")
-    folder = tmp_path / "runs/demonstration_l2_32"
-    stopped_and_killed(command, tmp_path, folder / "checkpoints/checkpoint")
-    assert len((folder / "log.csv").read_text().splitlines()) == 7
-    assert json.loads((folder / "config.json").read_text())["epochs"] == 6
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,13 @@
 
 import importlib
 import json
-import os
-import signal
 import time
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from conftest import run_script, start_script, traced_into_no_graph
+from conftest import REPOSITORY, run_script, traced_into_no_graph
+from forked import Forked
 
 from keras_port.config import TrainingConfig, best_parameters
 from preprocessing.build import build_shards
@@ -31,10 +30,10 @@ def folder(tmp_path_factory):
     """Shards of the embedded photographs at 32, 64 and 128, and a search that a kill broke off in its second trial."""
     folder = tmp_path_factory.mktemp("tuning")
     build_shards(open_embedded(EMBEDDED_TRAINING), [32, 64, 128], crops=4, root=folder / "shards")
-    process = start_script(SCRIPT, "--trials", "2", "--storage", STORAGE, cwd=folder, traced=False)
-    said_until(process, "trial 1: {")
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
+    process = searching(folder, 2)
+    begins(process, "trial 1: {")
+    process.kill()
+    process.communicate(timeout=60)
     return folder
 
 
@@ -42,14 +41,16 @@ def study_in(folder, name=NAME):
     return optuna.load_study(study_name=name, storage=f"sqlite:///{folder}/study.db")
 
 
-def said_until(process, beginning):
-    """What a search says up to the line that begins so: of a trial's parameters, so its first heartbeat is recorded."""
-    said = ""
-    for line in process.stdout:
-        said += line
-        if line.startswith(beginning):
-            break
-    return said
+def searching(folder, trials):
+    """A search of so many trials in a process of its own."""
+    return Forked(REPOSITORY / SCRIPT, "--trials", trials, "--storage", STORAGE, cwd=folder, traced=False)
+
+
+def begins(process, line):
+    """Wait until it says so: of a trial's parameters, so its first heartbeat is recorded."""
+    deadline = time.monotonic() + 120
+    while f"\n{line}" not in process.said() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def states(folder, name=NAME):
@@ -67,12 +68,11 @@ def test_a_killed_trial_is_noticed_and_freed_and_the_search_goes_on_in_two_proce
     optuna.storages.fail_stale_trials(study)  # what each trial begins with
     assert states(folder) == ["complete", "fail"]
 
-    command = (SCRIPT, "--trials", "3", "--storage", STORAGE)
-    other = start_script(*command, cwd=folder, traced=False)
-    begun = said_until(other, "trial 2: {")
+    other = searching(folder, 3)
+    begins(other, "trial 2: {")
     with traced_into_no_graph():
-        here = run_script(*command, cwd=folder)
-    outputs = [begun + other.communicate(timeout=300)[0], here.stdout]
+        here = run_script(SCRIPT, "--trials", "3", "--storage", STORAGE, cwd=folder)
+    outputs = [other.communicate(timeout=300)[0], here.stdout]
     assert [other.returncode, here.returncode] == [0, 0], outputs
     trials = study_in(folder).trials
     finished = [trial for trial in trials if trial.state.name in ("COMPLETE", "PRUNED")]

@@ -4,14 +4,13 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 
 import a_worker
 import numpy as np
 import pytest
 from conftest import run_script
+from forked import Forked
 
 from preprocessing.files import UserError
 from tf_raw.layers import BN_MOMENTUM
@@ -30,17 +29,7 @@ def started(command, cwd):
     cluster = {"worker": [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]}
     for each in sockets:
         each.close()
-    return [
-        subprocess.Popen(
-            [sys.executable, *map(str, command)],
-            cwd=cwd,
-            env=os.environ | {"TF_CONFIG": tf_config(cluster, index=index)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for index in range(2)
-    ]
+    return [Forked(*command, cwd=cwd, environment={"TF_CONFIG": tf_config(cluster, index=index)}) for index in range(2)]
 
 
 def ended(processes):
