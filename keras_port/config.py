@@ -71,7 +71,7 @@ NETWORKS = {
 # A run on the embedded photographs shows that everything works; it does not learn to colour.
 DEMONSTRATION = {
     "epochs": 2,
-    "images_per_epoch": 8,
+    "images_per_epoch": 4,
     "batch_size": 4,
     "warmup_steps": 2,
     "compute": "float32",

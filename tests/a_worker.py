@@ -27,7 +27,7 @@ CONFIG = TrainingConfig(
 )
 ONE_STEP = replace(CONFIG, epochs=1, images_per_epoch=8)
 SCRIPT = Path(__file__).parent.parent / "tf_raw/03_train_32.py"
-FLAGS = ("--epochs", "6", "--batch-size", "8", "--patience", "6", "--dropout", "0")
+FLAGS = ("--epochs", "6", "--batch-size", "8", "--images-per-epoch", "24", "--patience", "6", "--dropout", "0")
 
 
 def trained(shards, folder, workers=ALONE):

@@ -193,7 +193,12 @@ def test_the_rate_warms_up_and_decays_to_zero():
 @pytest.mark.parametrize(
     ("script", "arguments", "run", "state"),
     [
-        (SCRIPT, "--epochs 6 --batch-size 10 --patience 6", "demonstration_l2_32", "checkpoints/checkpoint"),
+        (
+            SCRIPT,
+            "--epochs 6 --batch-size 10 --images-per-epoch 20 --patience 6",
+            "demonstration_l2_32",
+            "checkpoints/checkpoint",
+        ),
         (
             "keras_port/06_train_128.py",
             "--epochs 3 --batch-size 2 --images-per-epoch 4",

@@ -91,7 +91,7 @@ def test_a_file_that_holds_more_than_tensors_is_refused_and_not_run(tmp_path):
 def test_a_killed_training_equals_an_unbroken_one_and_leaves_what_is_frozen(tmp_path, shard_root, monkeypatch):
     monkeypatch.setattr(unet, "STAGES", [(1, *stage[1:]) for stage in STAGES])  # one block each: built in half the time
     config = TrainingConfig(
-        32, "unet", epochs=2, images_per_epoch=8, batch_size=4, warmup_steps=1, compute="float32", average_decay=0.5
+        32, "unet", epochs=2, images_per_epoch=4, batch_size=4, warmup_steps=1, compute="float32", average_decay=0.5
     )
     initial = to_arrays(build_network("unet", {}, seed=3))
 

@@ -78,7 +78,7 @@ NETWORKS = {
 }
 
 # A run on the embedded photographs shows that everything works; it does not learn to colour.
-DEMONSTRATION = {"epochs": 2, "images_per_epoch": 32, "batch_size": 16, "warmup_steps": 2, "compute": "float32"}
+DEMONSTRATION = {"epochs": 2, "images_per_epoch": 8, "batch_size": 8, "warmup_steps": 2, "compute": "float32"}
 
 
 def parse_options(description, resolution):

@@ -40,7 +40,8 @@ def upsample(distribution, height, width):
 def anneal(distribution, temperature):
     """Sharpen a distribution: z^(1/T), normalised (equation 5). T = 1 leaves it, T -> 0 leaves its mode."""
     shares = distribution / distribution.max(axis=-1, keepdims=True)
-    powers = np.maximum(shares, 1e-30**temperature) ** np.float32(1 / temperature)  # denormals are slow
+    logs = np.log(np.maximum(shares, 1e-30**temperature))  # denormals are slow, and so is NumPy's power
+    powers = np.exp(logs / np.float32(temperature))
     return powers / powers.sum(axis=-1, keepdims=True)
 
 

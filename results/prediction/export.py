@@ -82,7 +82,7 @@ def to_tflite(colorizer, arrays, bits=32):
     module = tf.Module()
     module.kept = [variable.value for variable in model.variables]  # without this the converter leaves them out
     L = tf.TensorSpec((1, side, side, 1), tf.float32, "L")
-    predict = tf.function(lambda L: {"ab": _predicted(model, colorizer, L)}, input_signature=[L])
+    predict = tf.function(lambda L: {"ab": _predicted(model, colorizer, L)}, [L], autograph=False)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([predict.get_concrete_function()], module)
     if bits < 32:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
