@@ -77,7 +77,7 @@ def photos(tmp_path):
 
 
 def test_a_build_that_is_stopped_and_loses_a_worker_equals_a_local_one(tmp_path, scheduler, photos):
-    arguments = ("--data", "photos", "--resolutions", "32", "64", "--crops", "100", "--scheduler", scheduler.address)
+    arguments = ("--data", "photos", "--resolutions", "32", "64", "--crops", "40", "--scheduler", scheduler.address)
     shards = tmp_path / "shards" / "photos"
     with worker(scheduler, tmp_path / "one") as victim, worker(scheduler, tmp_path / "two") as heir:
         process = start_script(BUILD, *arguments, cwd=tmp_path)
@@ -108,7 +108,7 @@ def test_a_build_that_is_stopped_and_loses_a_worker_equals_a_local_one(tmp_path,
         assert path.stat().st_mtime_ns == written
     assert not list(shards.rglob(".*.tmp"))
 
-    build_shards(open_source([photos]), [32, 64], crops=100, root=tmp_path / "local")
+    build_shards(open_source([photos]), [32, 64], crops=40, root=tmp_path / "local")
     local = tmp_path / "local" / "photos"
     files = sorted(path.relative_to(local) for path in local.rglob("*.h5"))
     assert files == sorted(path.relative_to(shards) for path in shards.rglob("*.h5"))

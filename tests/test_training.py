@@ -214,10 +214,10 @@ def test_a_stopped_and_killed_script_goes_on(tmp_path, shard_root, script, argum
     state, said = folder / state, []
     for number, code in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):
         before = written(state)
-        if number == signal.SIGINT:
+        if number == signal.SIGINT and "keras" in script:  # one of the four as a user starts it
             process = start_script(script, *arguments, cwd=tmp_path)
         else:
-            process = Forked(REPOSITORY / script, *arguments, cwd=tmp_path, traced=False)
+            process = Forked(REPOSITORY / script, *arguments, cwd=tmp_path, traced=number == signal.SIGINT)
         deadline = time.monotonic() + 120
         while written(state) == before and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
