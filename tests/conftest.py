@@ -6,6 +6,7 @@ import gc
 import io
 import os
 import runpy
+import shutil
 import signal
 import subprocess
 import sys
@@ -92,6 +93,20 @@ def shard_root(tmp_path_factory):
     root = tmp_path_factory.mktemp("shards")
     build_shards(open_embedded(EMBEDDED_TRAINING), [32, 64, 128], crops=4, root=root)
     return root
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium."""
+    chromium = shutil.which("chromium")
+    if not chromium:
+        pytest.skip("Chromium is not installed")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with playwright.sync_playwright() as browsers:
+        browser = browsers.chromium.launch(executable_path=chromium, args=flags)
+        yield browser
+        browser.close()
 
 
 def photograph_file(path, seed, height=80, width=96):

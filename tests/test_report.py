@@ -20,7 +20,6 @@ from results.drawing.grid import CELL_PX, GAP_PX, MARGIN_PX, TITLE_PX, draw_grid
 
 typst = pytest.importorskip("typst", reason="the extra `report` is not installed")
 pytest.importorskip("pygments", reason="the extra `report` is not installed")
-chromium = shutil.which("chromium")
 
 
 def test_a_reference_finds_functions_methods_and_constants_with_their_lines():
@@ -173,18 +172,6 @@ def test_the_committed_report_says_what_results_and_code_say_now(whole):
     assert len(words[0]) > 5000
     assert words[0] == words[1]
     assert (REPOSITORY / "report/report.pdf").read_bytes().startswith(b"%PDF")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not chromium:
-        pytest.skip("Chromium is not installed")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as browsers:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-        browser = browsers.chromium.launch(executable_path=chromium, args=flags)
-        yield browser
-        browser.close()
 
 
 @pytest.mark.parametrize("width", [390, 1280])

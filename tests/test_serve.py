@@ -1,7 +1,6 @@
 """The page of `colorize serve`, as a person in Chromium uses it."""
 
 import os
-import shutil
 import signal
 import struct
 import subprocess
@@ -20,7 +19,6 @@ from results.prediction.weights import Weights, save_weights, shipped_names
 from tf_raw.network import BinsNetwork, SevenLayerNetwork
 
 pytest.importorskip("gradio", reason="the extra `web` is not installed")
-chromium = shutil.which("chromium")
 
 
 def start(folder, *arguments):
@@ -50,20 +48,14 @@ def served(tmp_path_factory):
 
 
 @pytest.fixture
-def page(served):
-    if not chromium:
-        pytest.skip("Chromium is not installed")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-    with playwright.sync_playwright() as browsers:
-        browser = browsers.chromium.launch(executable_path=chromium, args=flags)
-        page = browser.new_page(accept_downloads=True, viewport={"width": 1280, "height": 800})
+def page(served, browser):
+    with browser.new_context(accept_downloads=True, viewport={"width": 1280, "height": 800}) as context:
+        page = context.new_page()
         page.set_default_timeout(60_000)
         page.route(lambda url: "127.0.0.1" not in url, lambda route: route.abort())
         page.goto(served)
         wait_until_ready(page)
         yield page
-        browser.close()
 
 
 def wait_until_ready(page):
