@@ -12,17 +12,15 @@ import subprocess
 import sys
 import traceback
 import warnings
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from forked import close_host
+from forked import REPOSITORY, close_host
 
 from preprocessing.build import build_shards
 from preprocessing.sources import EMBEDDED_TRAINING, open_embedded
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 # A shell's background job ignores Ctrl-C, and so would the scripts that tests start from it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # for tests that use ONNX Runtime itself

@@ -16,6 +16,8 @@ import time
 import traceback
 from pathlib import Path
 
+REPOSITORY = Path(__file__).resolve().parent.parent
+
 
 @functools.cache
 def host():
@@ -38,7 +40,7 @@ class Forked:
 
     def __init__(self, script, *arguments, cwd, environment=None, traced=True):
         self._output = tempfile.NamedTemporaryFile()  # gone with us
-        words, environment = [str(word) for word in (script, *arguments)], environment or {}
+        words, environment = [str(word) for word in (REPOSITORY / script, *arguments)], environment or {}
         self.pid = asked(words=words, cwd=str(cwd), output=self._output.name, environment=environment, traced=traced)
         self.returncode = None
 

@@ -48,7 +48,7 @@ def served(tmp_path_factory):
 
 
 @pytest.fixture
-def page(served, browser):
+def page(browser, served):  # no server where there is no browser
     with browser.new_context(accept_downloads=True, viewport={"width": 1280, "height": 800}) as context:
         page = context.new_page()
         page.set_default_timeout(60_000)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import REPOSITORY, narrowed, run_script, start_script, traced_into_no_graph
+from conftest import narrowed, run_script, start_script, traced_into_no_graph
 from forked import Forked
 
 from preprocessing.batches import TrainingBatches
@@ -217,7 +217,7 @@ def test_a_stopped_and_killed_script_goes_on(tmp_path, shard_root, script, argum
         if number == signal.SIGINT and "keras" in script:  # one of the four as a user starts it
             process = start_script(script, *arguments, cwd=tmp_path)
         else:
-            process = Forked(REPOSITORY / script, *arguments, cwd=tmp_path, traced=number == signal.SIGINT)
+            process = Forked(script, *arguments, cwd=tmp_path, traced=number == signal.SIGINT)
         deadline = time.monotonic() + 120
         while written(state) == before and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)

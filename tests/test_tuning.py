@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from conftest import REPOSITORY, run_script, traced_into_no_graph
+from conftest import run_script, traced_into_no_graph
 from forked import Forked
 
 from keras_port.config import TrainingConfig, best_parameters
@@ -43,7 +43,7 @@ def study_in(folder, name=NAME):
 
 def searching(folder, trials):
     """A search of so many trials in a process of its own."""
-    return Forked(REPOSITORY / SCRIPT, "--trials", trials, "--storage", STORAGE, cwd=folder, traced=False)
+    return Forked(SCRIPT, "--trials", trials, "--storage", STORAGE, cwd=folder, traced=False)
 
 
 def begins(process, line):
